@@ -1,0 +1,127 @@
+//! The wait for a turn, and the turn itself.
+
+use super::Baton;
+use crate::dispatch::{Leave, Wait};
+use crate::error::AcquireError;
+use std::{
+    borrow::Borrow,
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+// ===== future =====
+
+/// Future of [`Baton::acquire`] and [`Baton::acquire_owned`], and of the same on a [`Ticket`](super::Ticket).
+///
+/// `H` is how it refers to the baton: `&Baton`, or `Baton` in the owned form. The method that made it
+/// says what a drop gives up.
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct Acquire<H: Borrow<Baton>> {
+    /// Leaves with the answer.
+    baton: Option<H>,
+    wait: Wait,
+}
+
+impl<H: Borrow<Baton>> Acquire<H> {
+    pub(super) fn new(baton: H, number: u64, leave: Leave) -> Self {
+        Self { baton: Some(baton), wait: Wait::new(number, leave) }
+    }
+}
+
+// Nothing in here is ever pinned.
+impl<H: Borrow<Baton>> Unpin for Acquire<H> {}
+
+impl<H: Borrow<Baton>> Future for Acquire<H> {
+    type Output = Result<HeldBaton<H>, AcquireError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Some(baton) = this.baton.take() else { panic!("`Acquire` polled after completion") };
+        match this.wait.poll(&baton.borrow().header, cx) {
+            Poll::Pending => {
+                this.baton = Some(baton);
+                Poll::Pending
+            }
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(HeldBaton::new(baton, this.wait.number()))),
+            Poll::Ready(Err(refusal)) => Poll::Ready(Err(refusal)),
+        }
+    }
+}
+
+impl<H: Borrow<Baton>> Drop for Acquire<H> {
+    fn drop(&mut self) {
+        if let Some(baton) = &self.baton {
+            self.wait.cancel(&baton.borrow().header);
+        }
+    }
+}
+
+impl<H: Borrow<Baton>> fmt::Debug for Acquire<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seq = self.baton.as_ref().map(|baton| baton.borrow().turns().seq(self.wait.number()));
+        f.debug_struct("Acquire").field("seq", &seq).finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "futures")]
+impl<H: Borrow<Baton>> futures::future::FusedFuture for Acquire<H> {
+    fn is_terminated(&self) -> bool {
+        self.baton.is_none()
+    }
+}
+
+// ===== guard =====
+
+/// The baton held through a reference: what [`Baton::acquire`] answers.
+pub type BatonGuard<'a> = HeldBaton<&'a Baton>;
+
+/// The baton held through a handle of its own: what [`Baton::acquire_owned`] answers.
+pub type OwnedBatonGuard = HeldBaton<Baton>;
+
+/// A turn. While it exists nobody else has one; dropping it hands the baton to the next number.
+///
+/// It is used by its two names, [`BatonGuard`] and [`OwnedBatonGuard`]. The guard is what owns the
+/// turn, not the task or thread that got it: it may be sent elsewhere and dropped there. It releases
+/// also when it is dropped by a panic. A guard that is leaked keeps its turn until the
+/// baton is [closed](Baton::close).
+#[must_use = "the baton goes to the next number as soon as the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct HeldBaton<H: Borrow<Baton>> {
+    baton: H,
+    number: u64,
+}
+
+impl<H: Borrow<Baton>> HeldBaton<H> {
+    pub(super) fn new(baton: H, number: u64) -> Self {
+        Self { baton, number }
+    }
+
+    /// The number whose turn this is.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.baton.borrow().turns().seq(self.number)
+    }
+
+    /// Hands the baton to the next number; the same as dropping the guard.
+    ///
+    /// If somebody waits for that number, it owns the baton when this returns, and its waker was called
+    /// by the calling thread, under no lock. Win32 has no owner to check here: a guard cannot be
+    /// released by another party, or twice.
+    pub fn release(self) {
+        drop(self);
+    }
+}
+
+impl<H: Borrow<Baton>> Drop for HeldBaton<H> {
+    fn drop(&mut self) {
+        self.baton.borrow().header.release();
+    }
+}
+
+impl<H: Borrow<Baton>> fmt::Debug for HeldBaton<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeldBaton").field("seq", &self.seq()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,198 @@
+//! The line: who stands where, found by number in constant time.
+//!
+//! ```text
+//!   base                                     numbers grow to the right
+//!    │
+//!    ▼
+//!  ┌────┬────┬────┬────┬────┐                ┌─────────┐      ┌───────────┐
+//!  │ 18 │ 19 │    │    │ 22 │   near (ring)  │ 900: x  │      │ 65000: y  │   far (map)
+//!  └────┴────┴────┴────┴────┘                └─────────┘      └───────────┘
+//! ```
+//!
+//! Numbers that stand close together lie in one ring, which costs an index to search; a number far
+//! from the others lies in a map, so that one straggler at the end of a window of 65,536 costs one
+//! entry and no table. Two rules keep both promises:
+//!
+//! * **Memory.** The ring is never longer than [`SPARSE`] cells for each that stands anywhere in the
+//!   line, plus a constant; room that is no longer needed is given back.
+//! * **Time.** Empty cells are paid for in advance: each insertion saves [`CREDIT`] cells, and the
+//!   ring bridges a gap only with what was saved. A sequence of n operations therefore touches O(n)
+//!   cells, whatever the order of arrival and however often someone comes and goes.
+
+use std::collections::{HashMap, VecDeque, hash_map};
+
+/// Empty cells that one insertion may add, on average.
+const CREDIT: usize = 4;
+/// Cells of the ring for each that stands in line, at most.
+const SPARSE: usize = 2;
+/// Cells that an empty line may keep, so that the next ones allocate nothing.
+const KEEP: usize = 256;
+
+/// Places keyed by number. Numbers do not wrap here; the objects count from their own first one.
+#[derive(Debug)]
+pub(crate) struct Line<T> {
+    /// Number of the ring's first cell.
+    base: u64,
+    near: VecDeque<Option<T>>,
+    /// Occupied cells of `near`.
+    near_len: usize,
+    far: HashMap<u64, T>,
+    /// Cells saved up for bridging gaps.
+    credit: usize,
+    /// The next number that [`reserve`](Line::reserve) tries.
+    tail: u64,
+}
+
+impl<T> Line<T> {
+    pub(crate) fn new() -> Self {
+        Self { base: 0, near: VecDeque::new(), near_len: 0, far: HashMap::new(), credit: 0, tail: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.near_len + self.far.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
+        if let Some(index) = self.index(number) {
+            if self.near[index].is_some() {
+                return self.near[index].as_mut();
+            }
+        }
+        if self.far.is_empty() { None } else { self.far.get_mut(&number) }
+    }
+
+    /// Puts `item` at `number` and returns what stood there.
+    pub(crate) fn insert(&mut self, number: u64, item: T) -> Option<T> {
+        if let Some(present) = self.get_mut(number) {
+            return Some(std::mem::replace(present, item));
+        }
+        self.credit = self.credit.saturating_add(CREDIT).min(self.span_limit());
+        if self.near.is_empty() {
+            self.base = number;
+        }
+        match self.bridge(number) {
+            Some(index) => {
+                self.near_len += 1;
+                self.near[index].replace(item)
+            }
+            None => self.far.insert(number, item),
+        }
+    }
+
+    /// Takes out whoever stands at `number`.
+    pub(crate) fn remove(&mut self, number: u64) -> Option<T> {
+        if let Some(index) = self.index(number) {
+            if let Some(item) = self.near[index].take() {
+                self.near_len -= 1;
+                self.trim();
+                return Some(item);
+            }
+        }
+        if self.far.is_empty() {
+            return None;
+        }
+        let item = self.far.remove(&number);
+        if self.far.capacity() > KEEP && self.far.len() < self.far.capacity() / 8 {
+            self.far.shrink_to(2 * self.far.len());
+        }
+        item
+    }
+
+    /// Puts `item` at the first free number from `floor` on that was not handed out before.
+    pub(crate) fn reserve(&mut self, floor: u64, item: T) -> u64 {
+        self.tail = self.tail.max(floor);
+        while self.get_mut(self.tail).is_some() {
+            self.tail += 1;
+        }
+        let number = self.tail;
+        self.insert(number, item);
+        self.tail += 1;
+        number
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        let near = (self.base..).zip(&self.near).filter_map(|(number, cell)| Some((number, cell.as_ref()?)));
+        near.chain(self.far.iter().map(|(&number, item)| (number, item)))
+    }
+
+    /// Empties the line; its memory goes with what comes out.
+    pub(crate) fn drain(&mut self) -> Drain<T> {
+        self.near_len = 0;
+        self.credit = 0;
+        Drain {
+            near: std::mem::take(&mut self.near).into_iter(),
+            far: std::mem::take(&mut self.far).into_values(),
+        }
+    }
+
+    /// The ring's cell of `number`, occupied or not.
+    fn index(&self, number: u64) -> Option<usize> {
+        usize::try_from(number.wrapping_sub(self.base)).ok().filter(|&index| index < self.near.len())
+    }
+
+    fn span_limit(&self) -> usize {
+        SPARSE * (self.len() + 1) + 16
+    }
+
+    /// Stretches the ring to hold `number`, if that is affordable.
+    fn bridge(&mut self, number: u64) -> Option<usize> {
+        let ahead = number >= self.base;
+        let distance = usize::try_from(number.abs_diff(self.base)).ok()?;
+        let (span, gap) = if ahead {
+            let span = self.near.len().max(distance.checked_add(1)?);
+            (span, span - self.near.len())
+        } else {
+            (self.near.len().checked_add(distance)?, distance)
+        };
+        if gap > 0 && (gap > self.credit || span > self.span_limit()) {
+            return None;
+        }
+        self.credit -= gap;
+        if ahead {
+            self.near.resize_with(span, || None);
+            Some(distance)
+        } else {
+            for _ in 0..gap {
+                self.near.push_front(None);
+            }
+            self.base = number;
+            Some(0)
+        }
+    }
+
+    /// Drops empty cells at both ends, and room that is far too large.
+    fn trim(&mut self) {
+        if self.near_len == 0 {
+            self.near.clear();
+        }
+        while let Some(None) = self.near.front() {
+            self.near.pop_front();
+            self.base += 1;
+        }
+        while let Some(None) = self.near.back() {
+            self.near.pop_back();
+        }
+        if self.near.capacity() > KEEP && self.near.len() < self.near.capacity() / 8 {
+            self.near.shrink_to(KEEP.max(2 * self.near.len()));
+        }
+    }
+}
+
+/// Everyone who stood in a line, in no particular order between near and far.
+#[derive(Debug)]
+pub(crate) struct Drain<T> {
+    near: std::collections::vec_deque::IntoIter<Option<T>>,
+    far: hash_map::IntoValues<u64, T>,
+}
+
+impl<T> Iterator for Drain<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.near.by_ref().flatten().next().or_else(|| self.far.next())
+    }
+}
