@@ -262,7 +262,8 @@ impl Wake for Parker {
 thread_local! {
     /// Kept between waits, so that a wait allocates nothing; absent while a wait is using it, so that a
     /// wait inside another wait's poll cannot take the outer one's wake.
-    static PARKER: RefCell<Option<(Arc<Parker>, Waker)>> = const { RefCell::new(None) };
+    #[allow(clippy::missing_const_for_thread_local)] // loom's macro takes no const block
+    static PARKER: RefCell<Option<(Arc<Parker>, Waker)>> = RefCell::new(None);
 }
 
 fn with_parker<R>(wait: impl FnOnce(&Parker, &Waker) -> R) -> R {

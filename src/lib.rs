@@ -1,4 +1,62 @@
-#![doc = include_str!("../README.md")]
+//! Synchronization objects for tasks and threads that hand over exactly.
+//!
+//! Win32 gave threads a family of objects that obey one rule: a wait is satisfied by the one who
+//! signals, exactly once, and precisely the right waiter wakes. This crate is that family for async
+//! Rust. Its heart is the [`Baton`], a turn that is passed on in the order of sequence numbers.
+//!
+//! # Which object do I need?
+//!
+//! | you want | take |
+//! |---|---|
+//! | turns in the order of numbers that you have | [`Baton::acquire`] |
+//! | turns in the order in which they were asked for, none lost by a panic or an abort | [`Baton::ticket`] |
+//! | the same from a thread | the `blocking_…` methods, [`blocking::wait`] |
+//! | a deadline, from a thread | [`blocking::wait_timeout`] |
+//! | a deadline, in a task | your runtime's timeout around the future, see below |
+//!
+//! # What holds for every object
+//!
+//! * Handles are cheap to clone, and clones are the same object. They are `Send`, `Sync` and unwind safe.
+//! * A waiter is granted the object before it is woken, and one release wakes one waiter.
+//! * Waiters are tasks and threads in one line; a newcomer never overtakes.
+//! * Every future does nothing before its first poll, is cancel safe at every stage, and panics with its
+//!   name if it is polled after it answered. The documentation of each method says what a drop gives up.
+//! * Waking, cloning and dropping a waker happens outside every lock: an executor may call any object from
+//!   within any of them.
+//! * The futures know no executor and need no runtime.
+//!
+//! A task's deadline is its runtime's, for example `tokio::time::timeout(duration, baton.acquire(n))`.
+//! It drops the future, and a grant that falls between its last poll and that drop counts as used,
+//! which for a baton means that `n` has had its turn. [`blocking::wait_timeout`] has no such gap,
+//! and a [`Ticket`] keeps its turn in either case.
+//!
+//! # Words
+//!
+//! | word | means |
+//! |---|---|
+//! | wait | one request that is not answered yet; a future, or a thread inside a blocking form |
+//! | waiter | who makes it: a task or a thread |
+//! | line | where waits stand, in the order of their numbers |
+//! | grant | the object is given to a wait: its state says so before the waiter is woken |
+//! | hand over | release and grant in one step |
+//! | turn | what a baton grants: to be the only holder until it is released |
+//! | sequence number | what orders the turns of a baton |
+//!
+//! # Coming from Win32
+//!
+//! | Win32 | here | differences |
+//! |---|---|---|
+//! | `QueueUserAPC` to the thread of the next number, which waits in `SleepEx` | [`Baton`] | the wait is what is woken, not the thread; no other APC can be mistaken for the grant |
+//! | `DuplicateHandle` | `clone` | no access rights |
+//! | `CloseHandle` | drop; [`Baton::close`] ends the waits | a waiter keeps its object alive |
+//! | `WaitForSingleObject` | `await`, [`blocking::wait`], [`blocking::wait_timeout`] | errors are types; order is guaranteed |
+//! | ownership by thread | ownership by guard | a guard may be sent to another task or thread |
+//! | `ERROR_NOT_OWNER` | | cannot be written: only the guard releases |
+//!
+//! # Features
+//!
+//! * `tokio` (default): blocking forms panic with advice on a tokio worker thread.
+//! * `futures`: `FusedFuture` for `futures::select!`.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -11,3 +69,7 @@ mod sync;
 
 pub use baton::{Baton, BatonBuilder, BatonGuard, BatonSnapshot, HeldBaton, OwnedBatonGuard, Ticket};
 pub use error::{AcquireError, AcquireTimeoutError, SkipError, TimedOut, TryAcquireError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
