@@ -14,6 +14,8 @@
 
 mod acquire;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod ticket;
 
 pub use acquire::{Acquire, BatonGuard, HeldBaton, OwnedBatonGuard};
@@ -271,6 +273,7 @@ impl Baton {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn acquire(&self, seq: u64) -> Acquire<&Self> {
         Acquire::new(self, self.turns().number(seq), Leave::Vacant)
     }
@@ -324,6 +327,7 @@ impl Baton {
     /// assert!(baton.try_acquire(1).is_ok());
     /// # Ok::<_, TryAcquireError>(())
     /// ```
+    #[inline]
     pub fn try_acquire(&self, seq: u64) -> Result<BatonGuard<'_>, TryAcquireError> {
         let number = self.turns().number(seq);
         let answer = self.header.quick(number).or_else(|| self.header.enter(number, false, None));
@@ -428,6 +432,7 @@ impl Baton {
         BatonSnapshot::take(self)
     }
 
+    #[inline]
     fn turns(&self) -> &Turns {
         self.header.policy()
     }

@@ -8,7 +8,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 // ===== future =====
@@ -38,15 +38,10 @@ impl<H: Borrow<Baton>> Future for Acquire<H> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let Some(baton) = this.baton.take() else { panic!("`Acquire` polled after completion") };
-        match this.wait.poll(&baton.borrow().header, cx) {
-            Poll::Pending => {
-                this.baton = Some(baton);
-                Poll::Pending
-            }
-            Poll::Ready(Ok(())) => Poll::Ready(Ok(HeldBaton::new(baton, this.wait.number()))),
-            Poll::Ready(Err(refusal)) => Poll::Ready(Err(refusal)),
-        }
+        let Some(baton) = &this.baton else { panic!("`Acquire` polled after completion") };
+        let answer = ready!(this.wait.poll(&baton.borrow().header, cx));
+        let baton = this.baton.take().expect("it was there a moment ago");
+        Poll::Ready(answer.map(|()| HeldBaton::new(baton, this.wait.number())))
     }
 }
 
@@ -115,6 +110,7 @@ impl<H: Borrow<Baton>> HeldBaton<H> {
 }
 
 impl<H: Borrow<Baton>> Drop for HeldBaton<H> {
+    #[inline]
     fn drop(&mut self) {
         self.baton.borrow().header.release();
     }

@@ -40,6 +40,7 @@ impl<P: Policy> Header<P> {
     }
 
     /// The state at some moment during the call.
+    #[inline]
     pub(crate) fn state(&self) -> u64 {
         // Ordering: pairs with the Release of whoever wrote the word, so that a caller who sees a
         // grant or a release also sees what was done before it.
@@ -54,6 +55,7 @@ impl<P: Policy> Header<P> {
     // ===== asking =====
 
     /// Grants or refuses `number` without the lock; `None` if that takes a look at the line.
+    #[inline]
     pub(crate) fn quick(&self, number: u64) -> Option<Result<(), P::Refusal>> {
         // Ordering: only a guess, made good by the exchange.
         let mut word = self.word.load(Ordering::Relaxed);
@@ -93,7 +95,12 @@ impl<P: Policy> Header<P> {
             let answer = still.ask(number, reserved);
             match waker {
                 Some(waker) if answer.is_none() => {
-                    still.line.insert(number, Place::Waiting(waker));
+                    let place = Place::Waiting(waker);
+                    if reserved {
+                        still.line.insert(number, place);
+                    } else {
+                        still.line.enter(number, place);
+                    }
                     (answer, None)
                 }
                 unused => (answer, unused),
@@ -135,6 +142,7 @@ impl<P: Policy> Header<P> {
     // ===== letting go =====
 
     /// The holder lets go; the next one is woken as the owner.
+    #[inline]
     pub(crate) fn release(&self) {
         // Ordering: only a guess, made good by the exchange.
         let mut word = self.word.load(Ordering::Relaxed);
@@ -147,6 +155,11 @@ impl<P: Policy> Header<P> {
                 Err(now) => word = now,
             }
         }
+        self.hand_over();
+    }
+
+    /// `release` when somebody stands in line.
+    fn hand_over(&self) {
         let woken = self.hold_still(|still| {
             still.state = still.policy.release(still.state);
             still.serve()
@@ -288,18 +301,15 @@ impl<P: Policy> Still<'_, P> {
     /// Grants the object to whoever is due, passing over numbers that were given up.
     fn serve(&mut self) -> Woken {
         while let Some(number) = self.policy.due(self.state) {
-            match self.line.get_mut(number) {
-                None | Some(Place::Reserved) => break,
+            match self.line.remove_if(number, |place| !matches!(place, Place::Reserved)) {
                 Some(Place::Forfeit) => {
-                    self.line.remove(number);
                     self.state = self.policy.release(self.policy.grant(self.state));
                 }
-                Some(Place::Waiting(_)) => {
+                Some(Place::Waiting(waker)) => {
                     self.state = self.policy.grant(self.state);
-                    if let Some(Place::Waiting(waker)) = self.line.remove(number) {
-                        return Woken(Some(waker));
-                    }
+                    return Woken(Some(waker));
                 }
+                None | Some(Place::Reserved) => break,
             }
         }
         Woken(None)

@@ -57,12 +57,12 @@ impl<T> Line<T> {
     }
 
     pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
-        if let Some(index) = self.index(number) {
-            if self.near[index].is_some() {
-                return self.near[index].as_mut();
-            }
+        let index = self.index(number);
+        match self.near.get_mut(index) {
+            Some(Some(item)) => Some(item),
+            _ if self.far.is_empty() => None,
+            _ => self.far.get_mut(&number),
         }
-        if self.far.is_empty() { None } else { self.far.get_mut(&number) }
     }
 
     /// Puts `item` at `number` and returns what stood there.
@@ -70,36 +70,54 @@ impl<T> Line<T> {
         if let Some(present) = self.get_mut(number) {
             return Some(std::mem::replace(present, item));
         }
-        self.credit = self.credit.saturating_add(CREDIT).min(self.span_limit());
+        self.enter(number, item);
+        None
+    }
+
+    /// Puts `item` at `number`, where nobody stands.
+    pub(crate) fn enter(&mut self, number: u64, item: T) {
         if self.near.is_empty() {
             self.base = number;
         }
-        match self.bridge(number) {
-            Some(index) => {
-                self.near_len += 1;
-                self.near[index].replace(item)
-            }
-            None => self.far.insert(number, item),
+        self.credit += CREDIT;
+        if self.index(number) == self.near.len() {
+            // The next one after the last, as it mostly is.
+            self.credit -= 1;
+            self.near_len += 1;
+            self.near.push_back(Some(item));
+        } else if let Some(cell) = self.bridge(number) {
+            *cell = Some(item);
+            self.near_len += 1;
+        } else {
+            self.far.insert(number, item);
         }
     }
 
     /// Takes out whoever stands at `number`.
     pub(crate) fn remove(&mut self, number: u64) -> Option<T> {
-        if let Some(index) = self.index(number) {
-            if let Some(item) = self.near[index].take() {
+        self.remove_if(number, |_| true)
+    }
+
+    /// Takes out whoever stands at `number`, if `wanted` says so.
+    pub(crate) fn remove_if(&mut self, number: u64, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
+        let index = self.index(number);
+        match self.near.get_mut(index) {
+            Some(cell @ Some(_)) => {
+                let item = cell.take_if(|item| wanted(item))?;
                 self.near_len -= 1;
-                self.trim();
-                return Some(item);
+                self.trim(index);
+                Some(item)
             }
+            _ if self.far.is_empty() => None,
+            _ if self.far.get(&number).is_some_and(wanted) => {
+                let item = self.far.remove(&number);
+                if self.far.capacity() > KEEP && self.far.len() < self.far.capacity() / 8 {
+                    self.far.shrink_to(2 * self.far.len());
+                }
+                item
+            }
+            _ => None,
         }
-        if self.far.is_empty() {
-            return None;
-        }
-        let item = self.far.remove(&number);
-        if self.far.capacity() > KEEP && self.far.len() < self.far.capacity() / 8 {
-            self.far.shrink_to(2 * self.far.len());
-        }
-        item
     }
 
     /// Puts `item` at the first free number from `floor` on that was not handed out before.
@@ -109,7 +127,7 @@ impl<T> Line<T> {
             self.tail += 1;
         }
         let number = self.tail;
-        self.insert(number, item);
+        self.enter(number, item);
         self.tail += 1;
         number
     }
@@ -129,56 +147,67 @@ impl<T> Line<T> {
         }
     }
 
-    /// The ring's cell of `number`, occupied or not.
-    fn index(&self, number: u64) -> Option<usize> {
-        usize::try_from(number.wrapping_sub(self.base)).ok().filter(|&index| index < self.near.len())
+    /// The index of `number` in the ring, or one past its end.
+    fn index(&self, number: u64) -> usize {
+        usize::try_from(number.wrapping_sub(self.base)).unwrap_or(usize::MAX)
     }
 
-    fn span_limit(&self) -> usize {
-        SPARSE * (self.len() + 1) + 16
-    }
-
-    /// Stretches the ring to hold `number`, if that is affordable.
-    fn bridge(&mut self, number: u64) -> Option<usize> {
-        let ahead = number >= self.base;
-        let distance = usize::try_from(number.abs_diff(self.base)).ok()?;
-        let (span, gap) = if ahead {
-            let span = self.near.len().max(distance.checked_add(1)?);
-            (span, span - self.near.len())
+    /// Stretches the ring to the empty cell of `number`, if that is affordable.
+    fn bridge(&mut self, number: u64) -> Option<&mut Option<T>> {
+        let limit = SPARSE * (self.len() + 1) + 16;
+        self.credit = self.credit.min(limit);
+        let len = self.near.len();
+        let (span, index) = if number < self.base {
+            (len.checked_add(usize::try_from(self.base - number).ok()?)?, 0)
         } else {
-            (self.near.len().checked_add(distance)?, distance)
+            (len.max(self.index(number).checked_add(1)?), self.index(number))
         };
-        if gap > 0 && (gap > self.credit || span > self.span_limit()) {
+        let gap = span - len;
+        if gap > 0 && (gap > self.credit || span > limit) {
             return None;
         }
         self.credit -= gap;
-        if ahead {
-            self.near.resize_with(span, || None);
-            Some(distance)
-        } else {
+        if number < self.base {
+            self.base = number;
             for _ in 0..gap {
                 self.near.push_front(None);
             }
-            self.base = number;
-            Some(0)
+        } else {
+            self.near.resize_with(span, || None);
         }
+        self.near.get_mut(index)
     }
 
-    /// Drops empty cells at both ends, and room that is far too large.
-    fn trim(&mut self) {
-        if self.near_len == 0 {
-            self.near.clear();
+    /// Drops the empty cells at an end of the ring after `emptied` became one, and room that is far too
+    /// large.
+    fn trim(&mut self, emptied: usize) {
+        if emptied == 0 {
+            while let Some(None) = self.near.front() {
+                self.near.pop_front();
+                self.base += 1;
+            }
+        } else if emptied + 1 == self.near.len() {
+            while let Some(None) = self.near.back() {
+                self.near.pop_back();
+            }
         }
-        while let Some(None) = self.near.front() {
-            self.near.pop_front();
-            self.base += 1;
+        let (len, capacity) = (self.near.len(), self.near.capacity());
+        if capacity > KEEP && len < capacity / 8 {
+            self.near.shrink_to(KEEP.max(2 * len));
         }
-        while let Some(None) = self.near.back() {
-            self.near.pop_back();
-        }
-        if self.near.capacity() > KEEP && self.near.len() < self.near.capacity() / 8 {
-            self.near.shrink_to(KEEP.max(2 * self.near.len()));
-        }
+    }
+}
+
+#[cfg(test)]
+impl<T> Line<T> {
+    /// Cells of the ring.
+    pub(super) fn cells(&self) -> usize {
+        self.near.len()
+    }
+
+    /// For how many there is room.
+    pub(super) fn room(&self) -> usize {
+        self.near.capacity() + self.far.capacity()
     }
 }
 

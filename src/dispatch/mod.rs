@@ -3,6 +3,8 @@
 mod header;
 mod line;
 mod policy;
+#[cfg(test)]
+mod tests;
 mod waiter;
 
 pub(crate) use header::Header;

@@ -55,53 +55,55 @@ impl Wait {
 
     /// Asks for the number, stands in line for it, or looks whether it was granted. Once it has
     /// answered, the wait is over: it must be neither polled nor cancelled.
+    #[inline]
     pub(crate) fn poll<P: Policy>(
         &mut self,
         header: &Header<P>,
         cx: &Context<'_>,
     ) -> Poll<Result<(), P::Refusal>> {
-        let last_call = cx.waker().will_wake(&LAST_CALL);
-        let answer = match self.stage {
-            Stage::New => self.first(header, cx.waker(), last_call),
-            Stage::Queued => self.again(header, cx.waker(), last_call),
-        };
-        self.stage = if last_call { Stage::New } else { Stage::Queued };
-        answer.map_or(Poll::Pending, Poll::Ready)
+        match self.stage {
+            Stage::New => self.first(header, cx.waker()),
+            Stage::Queued => self.again(header, cx.waker()),
+        }
     }
 
-    fn first<P: Policy>(
-        &self,
-        header: &Header<P>,
-        waker: &Waker,
-        last_call: bool,
-    ) -> Option<Result<(), P::Refusal>> {
+    #[inline]
+    fn first<P: Policy>(&mut self, header: &Header<P>, waker: &Waker) -> Poll<Result<(), P::Refusal>> {
         let reserved = self.leave != Leave::Vacant;
         if !reserved {
             if let Some(answer) = header.quick(self.number) {
-                return Some(answer);
+                return Poll::Ready(answer);
             }
         }
         // Cloned before the lock (R3).
-        header.enter(self.number, reserved, (!last_call).then(|| waker.clone()))
+        let waker = (!is_last_call(waker)).then(|| waker.clone());
+        let stage = if waker.is_some() { Stage::Queued } else { Stage::New };
+        let answer = header.enter(self.number, reserved, waker);
+        if answer.is_none() {
+            self.stage = stage;
+        }
+        answer.map_or(Poll::Pending, Poll::Ready)
     }
 
-    fn again<P: Policy>(
-        &self,
-        header: &Header<P>,
-        waker: &Waker,
-        last_call: bool,
-    ) -> Option<Result<(), P::Refusal>> {
+    fn again<P: Policy>(&mut self, header: &Header<P>, waker: &Waker) -> Poll<Result<(), P::Refusal>> {
         if let Some(answer) = header.answer(self.number) {
-            return Some(answer);
+            return Poll::Ready(answer);
         }
-        let unanswered = if last_call {
-            let place = if self.leave == Leave::Vacant { Leave::Vacant } else { Leave::Reserved };
-            header.leave(self.number, place)
+        let waits = if is_last_call(waker) {
+            let leave = if self.leave == Leave::Vacant { Leave::Vacant } else { Leave::Reserved };
+            let left = header.leave(self.number, leave);
+            if left {
+                self.stage = Stage::New;
+            }
+            left
         } else {
             header.renew(self.number, waker)
         };
+        if waits {
+            return Poll::Pending;
+        }
         // Nobody but the wait itself takes its waker out of the line without answering it.
-        if unanswered { None } else { header.answer(self.number) }
+        header.answer(self.number).map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Gives up an unanswered wait: the future around it is being dropped.
@@ -136,6 +138,10 @@ static LAST_CALL: LazyLock<Waker> = LazyLock::new(|| Waker::from(Arc::new(LastCa
 /// through `async` blocks and every combinator that hands it down.
 pub(crate) fn last_call() -> &'static Waker {
     &LAST_CALL
+}
+
+fn is_last_call(waker: &Waker) -> bool {
+    waker.will_wake(&LAST_CALL)
 }
 
 // ===== waking =====
