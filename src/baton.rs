@@ -13,12 +13,14 @@
 //! A number at which somebody stands, or for which somebody holds a ticket, refuses everyone else.
 
 mod acquire;
+mod builder;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod ticket;
 
 pub use acquire::{Acquire, BatonGuard, HeldBaton, OwnedBatonGuard};
+pub use builder::BatonBuilder;
 pub use snapshot::BatonSnapshot;
 pub use ticket::Ticket;
 
@@ -28,11 +30,6 @@ use crate::sync::Arc;
 use std::fmt;
 
 // ===== policy: pure, knows no waiter =====
-
-/// How far ahead a number may wait unless the builder says otherwise.
-const DEFAULT_WINDOW: u64 = 65_536;
-/// Past and future can be told apart only within half of the numbers; this is far inside.
-const MAX_WINDOW: u64 = 1 << 60;
 
 /// The rules of a baton. Numbers inside the engine count from 0; `first` is what the user calls 0,
 /// so that the wrap from `u64::MAX` to 0 happens here and nowhere else.
@@ -163,6 +160,14 @@ impl Policy for Turns {
 /// future that is neither polled nor dropped. [`snapshot`](Baton::snapshot) tells which number is
 /// missing, and [`close`](Baton::close) frees everyone.
 ///
+/// # Origin
+///
+/// The object is the baton of the *Windows Developer's Journal* (2001), which its readers built from a
+/// table of thread ids and targeted APCs (Currie), from a mutex or two events (Hart and Tucker), and from a
+/// list (Brooks). Theirs are: turns by number, the number used up by the grant, the window measured from
+/// the last number granted, one targeted wake. Ours are: every refusal at once, hand-over to the wait
+/// rather than to its thread, cancellation, `skip`, tickets, and that any number may be the first.
+///
 /// # Cost
 ///
 /// Uncontended, `acquire` and release are one compare-exchange each. A hand-over costs the same with
@@ -218,19 +223,17 @@ impl Baton {
         Self::builder().first(first).build()
     }
 
-    /// A baton with other settings than the usual ones.
+    /// A baton with other settings than the usual ones; see [`BatonBuilder`].
     ///
     /// # Examples
     ///
     /// ```
-    /// use batons::{Baton, TryAcquireError};
-    ///
-    /// let baton = Baton::builder().first(10).window(4).build();
-    /// assert_eq!(baton.try_acquire(13).unwrap_err(), TryAcquireError::WouldBlock);
-    /// assert_eq!(baton.try_acquire(14).unwrap_err(), TryAcquireError::TooFar { limit: 13 });
+    /// # use batons::Baton;
+    /// let baton = Baton::builder().first(1).window(65_536).build();
+    /// assert_eq!(baton.next(), 1);
     /// ```
     pub fn builder() -> BatonBuilder {
-        BatonBuilder { first: 0, window: DEFAULT_WINDOW }
+        BatonBuilder::new()
     }
 
     /// Waits for the turn of `seq`.
@@ -411,6 +414,13 @@ impl Baton {
     }
 
     /// Whether the baton was closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Baton;
+    /// assert!(!Baton::new(0).is_closed());
+    /// ```
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.turn().is_closed()
@@ -419,6 +429,16 @@ impl Baton {
     /// The number that is granted next. Stale as soon as it is read: report it, do not act on it.
     ///
     /// A number is consumed when it is granted, so while `n` is held this is `n + 1`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Baton;
+    /// let baton = Baton::new(5);
+    /// let _guard = baton.try_acquire(5)?;
+    /// assert_eq!(baton.next(), 6);
+    /// # Ok::<_, batons::TryAcquireError>(())
+    /// ```
     #[must_use]
     pub fn next(&self) -> u64 {
         self.turns().seq(self.turn().next())
@@ -426,7 +446,15 @@ impl Baton {
 
     /// Who holds, who waits and who is missing, at one moment during the call.
     ///
-    /// Costs time and memory in proportion to the waiters. See [`BatonSnapshot`] for an example.
+    /// Costs time and memory in proportion to the waiters.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Baton;
+    /// let baton = Baton::new(17);
+    /// assert_eq!(baton.snapshot().to_string(), "next 17: never requested");
+    /// ```
     #[must_use]
     pub fn snapshot(&self) -> BatonSnapshot {
         BatonSnapshot::take(self)
@@ -450,46 +478,5 @@ impl fmt::Debug for Baton {
             .field("held", &turn.is_held())
             .field("closed", &turn.is_closed())
             .finish_non_exhaustive()
-    }
-}
-
-/// Settings of a new [`Baton`]; made by [`Baton::builder`].
-#[derive(Debug, Clone)]
-#[must_use = "a builder does nothing until `build` is called"]
-pub struct BatonBuilder {
-    first: u64,
-    window: u64,
-}
-
-impl BatonBuilder {
-    /// The number whose turn is first; 0 unless set. Any number will do.
-    pub fn first(mut self, first: u64) -> Self {
-        self.first = first;
-        self
-    }
-
-    /// How far ahead a number may wait: with `n` next, the numbers `n` to `n + window - 1` are accepted.
-    /// 65,536 unless set; 1 to 2^60.
-    ///
-    /// The window catches wrong numbers; it costs no memory. [Tickets](Baton::ticket) are not bound by it.
-    pub fn window(mut self, window: u64) -> Self {
-        self.window = window;
-        self
-    }
-
-    /// Creates the baton.
-    ///
-    /// # Panics
-    ///
-    /// If the window is 0 or more than 2^60.
-    #[must_use]
-    #[track_caller]
-    pub fn build(self) -> Baton {
-        let Self { first, window } = self;
-        assert!(
-            (1..=MAX_WINDOW).contains(&window),
-            "the window of a baton must be 1 to 2^60, not {window}; no baton was made"
-        );
-        Baton { header: Arc::new(Header::new(Turns { first, window }, 0)) }
     }
 }

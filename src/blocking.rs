@@ -189,6 +189,15 @@ impl Ticket {
     /// # Panics
     ///
     /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](self).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Baton;
+    /// let mut ticket = Baton::new(5).ticket();
+    /// assert_eq!(ticket.blocking_acquire()?.seq(), 5);
+    /// # Ok::<_, batons::AcquireError>(())
+    /// ```
     #[track_caller]
     pub fn blocking_acquire(&mut self) -> Result<BatonGuard<'_>, AcquireError> {
         wait(self.acquire())
@@ -204,6 +213,20 @@ impl Ticket {
     /// # Panics
     ///
     /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](self).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{AcquireTimeoutError, Baton};
+    /// # use std::time::Duration;
+    /// let baton = Baton::new(5);
+    /// let (first, mut second) = (baton.ticket(), baton.ticket());
+    /// let refused = second.blocking_acquire_timeout(Duration::from_millis(1));
+    /// assert_eq!(refused.unwrap_err(), AcquireTimeoutError::TimedOut);
+    /// drop(first);
+    /// assert_eq!(second.blocking_acquire()?.seq(), 6);
+    /// # Ok::<_, batons::AcquireError>(())
+    /// ```
     #[track_caller]
     pub fn blocking_acquire_timeout(
         &mut self,

@@ -94,6 +94,14 @@ impl<H: Borrow<Baton>> HeldBaton<H> {
     }
 
     /// The number whose turn this is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Baton;
+    /// assert_eq!(Baton::new(5).try_acquire(5)?.seq(), 5);
+    /// # Ok::<_, batons::TryAcquireError>(())
+    /// ```
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.baton.borrow().turns().seq(self.number)
@@ -104,6 +112,20 @@ impl<H: Borrow<Baton>> HeldBaton<H> {
     /// If somebody waits for that number, it owns the baton when this returns, and its waker was called
     /// by the calling thread, under no lock. Win32 has no owner to check here: a guard cannot be
     /// released by another party, or twice.
+    ///
+    /// # Panics
+    ///
+    /// Only if that waker does; the turn has been handed over then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Baton;
+    /// let baton = Baton::new(5);
+    /// baton.try_acquire(5)?.release();
+    /// assert!(baton.try_acquire(6).is_ok());
+    /// # Ok::<_, batons::TryAcquireError>(())
+    /// ```
     pub fn release(self) {
         drop(self);
     }

@@ -24,6 +24,14 @@ impl Ticket {
     }
 
     /// The number of this ticket.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Baton;
+    /// let baton = Baton::new(5);
+    /// assert_eq!([baton.ticket().seq(), baton.ticket().seq()], [5, 6]);
+    /// ```
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.baton().turns().seq(self.number)
@@ -99,6 +107,18 @@ impl Ticket {
     ///
     /// [`WouldBlock`](TryAcquireError::WouldBlock) if it has not; the ticket keeps its place. Otherwise as
     /// [`acquire`](Ticket::acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{Baton, TryAcquireError};
+    /// let baton = Baton::new(5);
+    /// let (first, mut second) = (baton.ticket(), baton.ticket());
+    /// assert_eq!(second.try_acquire().unwrap_err(), TryAcquireError::WouldBlock);
+    /// drop(first);
+    /// assert_eq!(second.try_acquire()?.seq(), 6);
+    /// # Ok::<_, TryAcquireError>(())
+    /// ```
     pub fn try_acquire(&mut self) -> Result<BatonGuard<'_>, TryAcquireError> {
         let baton = self.baton();
         match baton.header.enter(self.number, true, None) {
