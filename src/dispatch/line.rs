@@ -13,11 +13,13 @@
 //! from the others lies in a map, so that one straggler at the end of a window of 65,536 costs one
 //! entry and no table. Two rules keep both promises:
 //!
-//! * **Memory.** The ring is never longer than [`SPARSE`] cells for each that stands anywhere in the
-//!   line, plus a constant; room that is no longer needed is given back.
+//! * **Memory.** Whenever the ring grows it is at most [`SPARSE`] cells for each that stands anywhere in
+//!   the line, plus a constant; if cancelled waits have left it sparser, its front moves to the map. Room
+//!   that is no longer needed is given back.
 //! * **Time.** Empty cells are paid for in advance: each insertion saves [`CREDIT`] cells, and the
-//!   ring bridges a gap only with what was saved. A sequence of n operations therefore touches O(n)
-//!   cells, whatever the order of arrival and however often someone comes and goes.
+//!   ring bridges a gap only with what was saved. Each who stands in line moves from the ring to the map
+//!   once at most. A sequence of n operations therefore touches O(n) cells, whatever the order of
+//!   arrival and however often someone comes and goes.
 
 use std::collections::{HashMap, VecDeque, hash_map};
 
@@ -25,6 +27,8 @@ use std::collections::{HashMap, VecDeque, hash_map};
 const CREDIT: usize = 4;
 /// Cells of the ring for each that stands in line, at most.
 const SPARSE: usize = 2;
+/// How many may stand in the map for each in the ring before the ring is begun anew.
+const STRAY: usize = 16;
 /// Cells that an empty line may keep, so that the next ones allocate nothing.
 const KEEP: usize = 256;
 
@@ -85,11 +89,16 @@ impl<T> Line<T> {
             self.credit -= 1;
             self.near_len += 1;
             self.near.push_back(Some(item));
+            self.spill(self.span_limit());
         } else if let Some(cell) = self.bridge(number) {
             *cell = Some(item);
             self.near_len += 1;
         } else {
             self.far.insert(number, item);
+            if self.far.len() > STRAY * (self.near_len + 1) {
+                // The ring lies where hardly anybody stands; the next one may begin a better one.
+                self.spill(0);
+            }
         }
     }
 
@@ -152,9 +161,25 @@ impl<T> Line<T> {
         usize::try_from(number.wrapping_sub(self.base)).unwrap_or(usize::MAX)
     }
 
+    /// How long the ring may be.
+    fn span_limit(&self) -> usize {
+        SPARSE * (self.len() + 1) + 16
+    }
+
+    /// Moves whoever stands at the front of the ring to the map until no more than `cells` are left.
+    fn spill(&mut self, cells: usize) {
+        while self.near.len() > cells {
+            if let Some(Some(item)) = self.near.pop_front() {
+                self.far.insert(self.base, item);
+                self.near_len -= 1;
+            }
+            self.base += 1;
+        }
+    }
+
     /// Stretches the ring to the empty cell of `number`, if that is affordable.
     fn bridge(&mut self, number: u64) -> Option<&mut Option<T>> {
-        let limit = SPARSE * (self.len() + 1) + 16;
+        let limit = self.span_limit();
         self.credit = self.credit.min(limit);
         let len = self.near.len();
         let (span, index) = if number < self.base {

@@ -82,6 +82,30 @@ fn one_far_away_costs_no_table() {
 }
 
 #[test]
+fn one_who_stays_while_many_come_and_go_costs_no_table() {
+    let mut line = Line::new();
+    line.insert(0, ());
+    for number in 1..100_000 {
+        line.insert(number, ());
+        if number > 1 {
+            line.remove(number - 1);
+        }
+    }
+    assert_eq!(line.len(), 2);
+    assert!(line.cells() <= 2 * 4 + 16, "{} cells for two", line.cells());
+}
+
+#[test]
+fn the_ring_moves_to_where_they_stand() {
+    let mut line = Line::new();
+    line.insert(60_000, ());
+    for number in 0..1_000 {
+        line.insert(number, ());
+    }
+    assert!(line.cells() >= 900, "only {} of a thousand neighbours in the ring", line.cells());
+}
+
+#[test]
 fn coming_and_going_at_a_distance_does_not_stretch_the_ring_every_time() {
     let mut line = Line::new();
     for number in 0..10_000 {
