@@ -1,0 +1,77 @@
+//! The command line.
+
+use crate::crew::Crew;
+use lexopt::prelude::*;
+use std::path::PathBuf;
+
+pub(crate) const HELP: &str = "\
+pgzip: a parallel gzip; tasks and threads take turns by batons
+
+pgzip INPUT OUTPUT.gz [options]   compresses INPUT
+pgzip [options]                   compresses a library of the Rust toolchain into a temporary folder
+
+  --workers N   crew members, 1 to 256; as many as there are processors (2 at least) unless given
+  --level L     compression level, 0 to 9; 6 unless given
+  --crew KIND   tasks, threads or mixed; mixed unless given
+  --force       replaces OUTPUT.gz if it exists
+  --help        this text
+
+Exit code 0: the output is checked; 1: failed, nothing is left behind; 2: made, but NOT VERIFIED
+because a tool to check with is missing.
+";
+
+/// More would only take memory.
+const MAX_WORKERS: usize = 256;
+
+pub(crate) enum Command {
+    Help,
+    Compress(Options),
+}
+
+pub(crate) struct Options {
+    /// Input and output; `None` for the library of the toolchain.
+    pub(crate) paths: Option<(PathBuf, PathBuf)>,
+    pub(crate) crew: Crew,
+    pub(crate) level: u32,
+    pub(crate) force: bool,
+}
+
+pub(crate) fn parse(parser: lexopt::Parser) -> Result<Command, String> {
+    options(parser).map_err(|why| format!("{why}; see --help"))
+}
+
+fn options(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let mut paths = Vec::new();
+    let (mut kind, mut level, mut force) = ("mixed".to_owned(), 6, false);
+    let mut workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, MAX_WORKERS);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("workers") => workers = parser.value()?.parse()?,
+            Long("level") => level = parser.value()?.parse()?,
+            Long("crew") => kind = parser.value()?.string()?,
+            Long("force") => force = true,
+            Long("help") | Short('h') => return Ok(Command::Help),
+            Value(path) if paths.len() < 2 => paths.push(PathBuf::from(path)),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if !(1..=MAX_WORKERS).contains(&workers) {
+        return Err(format!("--workers must be 1 to {MAX_WORKERS}, not {workers}").into());
+    }
+    if level > 9 {
+        return Err(format!("--level must be 0 to 9, not {level}").into());
+    }
+    let crew = match kind.as_str() {
+        "tasks" => Crew { tasks: workers, threads: 0 },
+        "threads" => Crew { tasks: 0, threads: workers },
+        "mixed" => Crew { tasks: workers.div_ceil(2), threads: workers / 2 },
+        _ => return Err(format!("--crew must be tasks, threads or mixed, not {kind}").into()),
+    };
+    let mut given = paths.into_iter();
+    let paths = match (given.next(), given.next()) {
+        (None, _) => None,
+        (Some(input), Some(output)) => Some((input, output)),
+        (Some(_), None) => return Err("OUTPUT.gz is missing".into()),
+    };
+    Ok(Command::Compress(Options { paths, crew, level, force }))
+}

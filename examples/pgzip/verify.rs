@@ -1,0 +1,119 @@
+//! Whether the output is right: against one thread's bytes, and by tools that are not ours.
+
+use crate::files::Destination;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{self, Path};
+use std::process::{Child, Command, ExitCode, Stdio};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Verified,
+    /// A tool is missing.
+    NotVerified,
+}
+
+impl From<Verdict> for ExitCode {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Verified => Self::SUCCESS,
+            Verdict::NotVerified => Self::from(2),
+        }
+    }
+}
+
+// ===== against the same bytes =====
+
+/// Takes what is written if it is what `expected` holds.
+#[derive(Debug)]
+pub(crate) struct Same<R> {
+    expected: R,
+    buffer: Vec<u8>,
+    offset: u64,
+}
+
+impl<R: Read> Same<R> {
+    pub(crate) fn new(expected: R) -> Self {
+        Self { expected, buffer: Vec::new(), offset: 0 }
+    }
+
+    /// Fails if something more was expected.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        match self.expect(1)? {
+            0 => Ok(()),
+            _ => Err(self.differs()),
+        }
+    }
+
+    /// Reads what is expected next, fewer bytes than asked for at the end.
+    fn expect(&mut self, length: usize) -> io::Result<usize> {
+        self.buffer.clear();
+        (&mut self.expected).take(length as u64).read_to_end(&mut self.buffer)
+    }
+
+    fn differs(&self) -> io::Error {
+        io::Error::other(format!("the output differs from the crew's in a piece at byte {}", self.offset))
+    }
+}
+
+impl<R: Read> Write for Same<R> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.expect(bytes.len())?;
+        if self.buffer != bytes {
+            return Err(self.differs());
+        }
+        self.offset += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+// ===== by tools =====
+
+/// Lets `gzip` and `cmp` check the output; an error if they find fault.
+pub(crate) fn with_tools(output: &Destination, input: &Path) -> Result<Verdict, String> {
+    let Some(mut gzip) = start("gzip", Command::new("gzip").arg("-t").stdin(output.reader()?))? else {
+        return Ok(Verdict::NotVerified);
+    };
+    end("gzip -t", &mut gzip)?;
+
+    let unpack = Command::new("gzip").arg("-dc").stdin(output.reader()?).stdout(Stdio::piped()).spawn();
+    let mut unpack = unpack.map_err(|why| format!("cannot run gzip: {why}"))?;
+    let unpacked = unpack.stdout.take().map_or_else(Stdio::null, Stdio::from);
+    // An absolute name cannot be taken for an option, or for standard input.
+    let input = path::absolute(input).map_err(|why| format!("cannot find {}: {why}", input.display()))?;
+    let compare = start("cmp", Command::new("cmp").arg("-s").arg("-").arg(input).stdin(unpacked));
+    let Some(mut compare) = compare.inspect_err(|_| drop(unpack.wait()))? else {
+        // Its reader is gone, so it ends.
+        drop(unpack.wait());
+        return Ok(Verdict::NotVerified);
+    };
+    // Both are waited for before either's verdict is looked at.
+    let (unpacked, compared) = (end("gzip -dc", &mut unpack), end("gzip -dc | cmp - INPUT", &mut compare));
+    compared.and(unpacked)?;
+    println!("gzip -t: ok; gzip -dc | cmp: identical");
+    Ok(Verdict::Verified)
+}
+
+/// Starts a tool; `None`, and what to do about it, if there is none.
+fn start(tool: &str, command: &mut Command) -> Result<Option<Child>, String> {
+    match command.spawn() {
+        Ok(child) => Ok(Some(child)),
+        Err(why) if why.kind() == ErrorKind::NotFound => {
+            let package = if tool == "cmp" { "diffutils" } else { tool };
+            println!("NOT VERIFIED: there is no {tool} here; install {package}");
+            Ok(None)
+        }
+        Err(why) => Err(format!("cannot run {tool}: {why}")),
+    }
+}
+
+fn end(tool: &str, child: &mut Child) -> Result<(), String> {
+    match child.wait() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{tool} finds fault with the output ({status}); no output was made")),
+        Err(why) => Err(format!("cannot wait for {tool}: {why}")),
+    }
+}
