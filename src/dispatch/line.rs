@@ -13,8 +13,8 @@
 //! from the others lies in a map, so that one straggler at the end of a window of 65,536 costs one
 //! entry and no table. Two rules keep both promises:
 //!
-//! * **Memory.** Whenever the ring grows it is at most [`SPARSE`] cells for each that stands anywhere in
-//!   the line, plus a constant; if cancelled waits have left it sparser, its front moves to the map. Room
+//! * **Memory.** When the ring grows it is at most [`SPARSE`] cells for each that stands anywhere in
+//!   the line, plus a constant, and later at most twice that; if cancelled waits have left it sparser, its front moves to the map. Room
 //!   that is no longer needed is given back.
 //! * **Time.** Empty cells are paid for in advance: each insertion saves [`CREDIT`] cells, and the
 //!   ring bridges a gap only with what was saved. Each who stands in line moves from the ring to the map
@@ -203,8 +203,8 @@ impl<T> Line<T> {
         self.near.get_mut(index)
     }
 
-    /// Drops the empty cells at an end of the ring after `emptied` became one, and room that is far too
-    /// large.
+    /// Drops the empty cells at an end of the ring after `emptied` became one; if there are too many in
+    /// between, moves its front away. Gives back room that is far too large.
     fn trim(&mut self, emptied: usize) {
         if emptied == 0 {
             while let Some(None) = self.near.front() {
@@ -215,6 +215,10 @@ impl<T> Line<T> {
             while let Some(None) = self.near.back() {
                 self.near.pop_back();
             }
+        }
+        let limit = self.span_limit();
+        if self.near.len() > 2 * limit {
+            self.spill(limit);
         }
         let (len, capacity) = (self.near.len(), self.near.capacity());
         if capacity > KEEP && len < capacity / 8 {
