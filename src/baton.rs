@@ -333,7 +333,7 @@ impl Baton {
     #[inline]
     pub fn try_acquire(&self, seq: u64) -> Result<BatonGuard<'_>, TryAcquireError> {
         let number = self.turns().number(seq);
-        let answer = self.header.quick(number).or_else(|| self.header.enter(number, false, None));
+        let answer = self.header.quick(number).or_else(|| self.header.enter(number, false, None).0);
         answer.map_or(Err(TryAcquireError::WouldBlock), |granted| {
             granted?;
             Ok(HeldBaton::new(self, number))

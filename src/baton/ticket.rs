@@ -121,7 +121,7 @@ impl Ticket {
     /// ```
     pub fn try_acquire(&mut self) -> Result<BatonGuard<'_>, TryAcquireError> {
         let baton = self.baton();
-        match baton.header.enter(self.number, true, None) {
+        match baton.header.enter(self.number, true, None).0 {
             None => Err(TryAcquireError::WouldBlock),
             Some(Ok(())) => Ok(BatonGuard::new(baton, self.number)),
             Some(Err(refusal)) => Err(refusal.into()),

@@ -83,15 +83,15 @@ impl<P: Policy> Header<P> {
     }
 
     /// Grants or refuses `number`, or else puts `waker` in line for it; without a waker it only asks.
-    /// `reserved` says that the place at `number`, if there is one, is the caller's own.
+    /// `reserved` says that the place at `number`, if there is one, is the caller's own. A waker that was
+    /// not needed comes back, to die where the lock is not held (R3).
     pub(crate) fn enter(
         &self,
         number: u64,
         reserved: bool,
         waker: Option<Waker>,
-    ) -> Option<Result<(), P::Refusal>> {
-        // A waker that is not needed moves out of the closure and dies after the lock (R3).
-        let (answer, _unused) = self.hold_still(|still| {
+    ) -> (Option<Result<(), P::Refusal>>, Option<Waker>) {
+        self.hold_still(|still| {
             let answer = still.ask(number, reserved);
             match waker {
                 Some(waker) if answer.is_none() => {
@@ -105,8 +105,7 @@ impl<P: Policy> Header<P> {
                 }
                 unused => (answer, unused),
             }
-        });
-        answer
+        })
     }
 
     /// The answer to a waiter that stood in line at `number`, once there is one.

@@ -78,11 +78,19 @@ impl Wait {
         // Cloned before the lock (R3).
         let waker = (!is_last_call(waker)).then(|| waker.clone());
         let stage = if waker.is_some() { Stage::Queued } else { Stage::New };
-        let answer = header.enter(self.number, reserved, waker);
-        if answer.is_none() {
+        let (answer, unused) = header.enter(self.number, reserved, waker);
+        let Some(answer) = answer else {
             self.stage = stage;
+            return Poll::Pending;
+        };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(unused))) {
+            if answer.is_ok() {
+                // Nobody will see this grant.
+                header.give_back(self.number, self.leave);
+            }
+            resume_unwind(panic);
         }
-        answer.map_or(Poll::Pending, Poll::Ready)
+        Poll::Ready(answer)
     }
 
     fn again<P: Policy>(&mut self, header: &Header<P>, waker: &Waker) -> Poll<Result<(), P::Refusal>> {
