@@ -68,8 +68,9 @@ pub fn wait<F: Future>(future: F) -> F::Output {
 ///
 /// A grant beats the deadline: an object that is available is taken even if `duration` is zero, and a
 /// wait that was granted before it could be withdrawn is answered, however late it is looked at. A wait
-/// that timed out has changed nothing: it used up no number and left no trace. Win32 `WaitForSingleObject`
-/// with a time-out.
+/// that timed out has changed nothing: it used up no number and left no trace. (A future that owns its
+/// ticket is dropped with it, and the number passed over; [`Ticket::blocking_acquire_timeout`] keeps it.)
+/// Win32 `WaitForSingleObject` with a time-out.
 ///
 /// A deadline beyond the clock's range is no deadline. The clock is [`Instant`].
 ///

@@ -17,7 +17,7 @@ pub enum AcquireError {
     Passed,
     /// The number is further ahead than the window allows.
     TooFar {
-        /// The largest number that is accepted at this moment; it grows with every grant.
+        /// The largest number that is accepted at this moment; it moves on with the turns.
         limit: u64,
     },
     /// The baton was closed.
@@ -36,7 +36,7 @@ pub enum TryAcquireError {
     Passed,
     /// The number is further ahead than the window allows.
     TooFar {
-        /// The largest number that is accepted at this moment; it grows with every grant.
+        /// The largest number that is accepted at this moment; it moves on with the turns.
         limit: u64,
     },
     /// The baton was closed.
@@ -55,7 +55,7 @@ pub enum AcquireTimeoutError {
     Passed,
     /// The number is further ahead than the window allows.
     TooFar {
-        /// The largest number that is accepted at this moment; it grows with every grant.
+        /// The largest number that is accepted at this moment; it moves on with the turns.
         limit: u64,
     },
     /// The baton was closed.
@@ -72,7 +72,7 @@ pub enum SkipError {
     Passed,
     /// The number is further ahead than the window allows.
     TooFar {
-        /// The largest number that is accepted at this moment; it grows with every grant.
+        /// The largest number that is accepted at this moment; it moves on with the turns.
         limit: u64,
     },
     /// The baton was closed.

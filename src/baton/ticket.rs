@@ -46,8 +46,9 @@ impl Ticket {
     ///
     /// # Errors
     ///
-    /// [`Closed`](crate::AcquireError::Closed), or [`Passed`](crate::AcquireError::Passed) if the ticket has
-    /// been used before.
+    /// [`Closed`](crate::AcquireError::Closed); [`Passed`](crate::AcquireError::Passed) if the ticket has
+    /// been used before; [`Duplicate`](crate::AcquireError::Duplicate) if an earlier future of it was leaked
+    /// while it waited.
     ///
     /// # Panics
     ///
