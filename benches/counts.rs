@@ -1,0 +1,240 @@
+//! How many polls, allocations and bytes does a wait take?
+//!
+//! ```text
+//! cargo bench --bench counts
+//! ```
+//!
+//! No clock: the figures are the same on every machine. All tasks wait once and then have their turns;
+//! the second time, when every table has its size, is what "after warm-up" means. The tasks run under
+//! `FuturesUnordered`, which polls who was woken, in the order of the wakes, and allocates nothing
+//! while it does.
+
+mod common;
+
+use allocation_counter::{AllocationInfo, measure};
+use batons::Baton;
+use common::{
+    Mode,
+    floor::{Array, AtomicRing},
+    herd::{EventHerd, NotifyHerd, WatchHerd},
+    keyed::{Chain, EventRing, MaitakeMap, MapOfOneshots, MapOfWakers, NotifyRing},
+    report::{Bars, count, table},
+    turns::{Arrival, Plan, Turns, Workers},
+};
+use futures::{
+    executor::block_on,
+    future::{BoxFuture, FutureExt},
+    poll,
+    stream::{FuturesUnordered, StreamExt},
+};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, HashMap},
+    future::poll_fn,
+    pin::pin,
+    rc::Rc,
+};
+
+/// Figures of one contender, for each wait.
+struct Counts {
+    /// Polls that a hand-over causes; the one at the arrival is not counted.
+    polls: f64,
+    /// Allocations, the first time and after warm-up.
+    allocations: [f64; 2],
+    /// Bytes on the heap while all wait.
+    bytes: f64,
+}
+
+/// The tasks of one race, and how often they were polled.
+struct Race {
+    tasks: FuturesUnordered<Box<dyn Future<Output = ()> + Unpin>>,
+    polls: Rc<Cell<u64>>,
+    waiters: u64,
+}
+
+impl Race {
+    /// For the turns `numbers`; nothing is polled yet.
+    fn new<T: Turns>(turns: &T, numbers: impl Iterator<Item = u64>) -> Self {
+        let polls = Rc::new(Cell::new(0));
+        let tasks: FuturesUnordered<_> = numbers
+            .map(|seq| {
+                let (mut turns, polls) = (turns.clone(), Rc::clone(&polls));
+                let mut task: BoxFuture<'static, ()> = async move { turns.turn(seq).await }.boxed();
+                let counted = poll_fn(move |cx| {
+                    polls.set(polls.get() + 1);
+                    task.poll_unpin(cx)
+                });
+                Box::new(counted) as Box<dyn Future<Output = ()> + Unpin>
+            })
+            .collect();
+        let waiters = tasks.len() as u64;
+        Self { tasks, polls, waiters }
+    }
+
+    /// Polls every task once: all of them stand in line then.
+    fn arrive(&mut self) -> AllocationInfo {
+        measure(|| {
+            block_on(async {
+                while self.polls.get() < self.waiters {
+                    assert!(poll!(self.tasks.next()).is_pending(), "no turn before the first is taken");
+                }
+            });
+        })
+    }
+
+    /// Takes the turn that all wait for, and lets them have theirs.
+    fn run<T: Turns>(&mut self, turns: &mut T, first: u64) -> AllocationInfo {
+        measure(|| {
+            block_on(async {
+                pin!(turns.turn(first)).await;
+                while self.tasks.next().await.is_some() {}
+            });
+        })
+    }
+}
+
+fn counts<T: Turns>(waiters: u64, arrival: Arrival) -> Counts {
+    // Rounds enough for both races.
+    let plan = Plan::new(Workers::One, Arrival::Again, waiters, 3 * waiters);
+    let mut turns = T::new(&plan);
+    let (mut allocations, mut bytes, mut polls) = ([0.0; 2], 0.0, 0.0);
+    for (index, allocated) in allocations.iter_mut().enumerate() {
+        let first = index as u64 * (waiters + 1);
+        let numbers = arrival.numbers(waiters).into_iter().map(|seq| first + seq);
+        let mut race = Race::new(&turns, numbers);
+        let arrived = race.arrive();
+        let passed = race.run(&mut turns, first);
+        *allocated = each(arrived.count_total + passed.count_total, waiters);
+        if index == 0 {
+            bytes = each(u64::try_from(arrived.bytes_current).unwrap_or(0), waiters);
+        }
+        polls = each(race.polls.get() - waiters, waiters);
+    }
+    Counts { polls, allocations, bytes }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "no count here has 52 bits")]
+fn each(total: u64, waiters: u64) -> f64 {
+    total as f64 / waiters as f64
+}
+
+/// Heap bytes for each of `waiters` whose numbers lie `apart`.
+fn bytes_when_sparse(waiters: u64, apart: u64) -> f64 {
+    let baton = Baton::builder().window(waiters * apart + 1).build();
+    let mut waits: Vec<_> = (1..=waiters).map(|place| Box::pin(baton.acquire(place * apart))).collect();
+    let info = measure(|| {
+        block_on(async {
+            for wait in &mut waits {
+                assert!(poll!(wait.as_mut()).is_pending(), "its turn is far");
+            }
+        });
+    });
+    each(u64::try_from(info.bytes_current).unwrap_or(0), waiters)
+}
+
+type Contender = (&'static str, fn(u64, Arrival) -> Counts);
+
+fn contender<T: Turns>() -> Contender {
+    (T::NAME, counts::<T>)
+}
+
+fn contenders() -> Vec<Contender> {
+    vec![
+        contender::<Array>(),
+        contender::<AtomicRing>(),
+        contender::<Baton>(),
+        contender::<MapOfWakers<HashMap<_, _>>>(),
+        contender::<MapOfWakers<BTreeMap<_, _>>>(),
+        contender::<NotifyRing>(),
+        contender::<EventRing>(),
+        contender::<Chain>(),
+        contender::<MapOfOneshots>(),
+        contender::<MaitakeMap>(),
+        contender::<NotifyHerd>(),
+        contender::<EventHerd>(),
+        contender::<WatchHerd>(),
+    ]
+}
+
+fn print_counts(waiters: u64) {
+    for arrival in [Arrival::InOrder, Arrival::Shuffled] {
+        let rows: Vec<_> = contenders()
+            .iter()
+            .map(|(name, counts)| {
+                let Counts { polls, allocations: [cold, warm], bytes } = counts(waiters, arrival);
+                vec![
+                    (*name).to_string(),
+                    format!("{polls:.1}"),
+                    format!("{cold:.3}"),
+                    format!("{warm:.3}"),
+                    format!("{bytes:.1}"),
+                ]
+            })
+            .collect();
+        let title = format!("**{} tasks, {}**", count(waiters), arrival.name());
+        let header = [
+            "",
+            "polls per hand-over",
+            "allocations per wait, first",
+            "after warm-up",
+            "heap bytes per waiter",
+        ];
+        table(&title, &header.map(String::from), &rows);
+    }
+}
+
+fn future_sizes() -> Vec<(&'static str, usize)> {
+    let baton = Baton::new(0);
+    let (mutex, semaphore) = (tokio::sync::Mutex::new(()), tokio::sync::Semaphore::new(1));
+    let notify = tokio::sync::Notify::new();
+    let (_sender, mut receiver) = tokio::sync::watch::channel(0);
+    let (_oneshot, oneshot) = tokio::sync::oneshot::channel::<()>();
+    let map = maitake_sync::WaitMap::<u64, ()>::new();
+    let (async_mutex, async_semaphore) = (async_lock::Mutex::new(()), async_lock::Semaphore::new(1));
+    vec![
+        ("batons: acquire", size_of_val(&baton.acquire(0))),
+        ("batons: acquire_owned", size_of_val(&baton.acquire_owned(0))),
+        ("tokio Mutex: lock", size_of_val(&mutex.lock())),
+        ("tokio Semaphore: acquire", size_of_val(&semaphore.acquire())),
+        ("tokio Notify: notified", size_of_val(&notify.notified())),
+        ("tokio watch: wait_for", size_of_val(&receiver.wait_for(|_| true))),
+        ("tokio oneshot: Receiver", size_of_val(&oneshot)),
+        ("maitake WaitMap: wait", size_of_val(&map.wait(0))),
+        ("event-listener: EventListener", size_of_val(&event_listener::Event::<()>::new().listen())),
+        ("async-lock Mutex: lock", size_of_val(&async_mutex.lock())),
+        ("async-lock Semaphore: acquire", size_of_val(&async_semaphore.acquire())),
+    ]
+}
+
+fn main() {
+    let mode = Mode::from_args();
+    print_counts(mode.pick(1_000, 100));
+    let sizes = future_sizes();
+    let rows: Vec<_> = sizes.iter().map(|(name, size)| vec![(*name).into(), size.to_string()]).collect();
+    table("**futures**", &["", "bytes"].map(String::from), &rows);
+
+    let mut bars = Bars::default();
+    let once = [Arrival::InOrder, Arrival::Reversed, Arrival::Shuffled];
+    for arrival in once {
+        let many = counts::<Baton>(10_000, arrival);
+        let name = arrival.name();
+        bars.at_most(format!("polls per hand-over, N = 10,000, {name}"), many.polls, 1.0);
+        let few = counts::<Baton>(100, arrival);
+        bars.at_most(format!("allocations per wait after warm-up, N = 100, {name}"), few.allocations[1], 0.0);
+        let what = format!("the same, N = 10,000 (a table that was given back grows again), {name}");
+        bars.at_most(what, many.allocations[1], 0.005);
+        // One more than a power of two: where tables that double are emptiest.
+        let bytes = counts::<Baton>(16_385, arrival).bytes;
+        bars.at_most(format!("heap bytes per waiter, N = 16,385, {name}"), bytes, 48.0);
+    }
+    for apart in [2, 7, 1_000] {
+        let what = format!("heap bytes per waiter, N = 16,385, numbers {apart} apart");
+        bars.at_most(what, bytes_when_sparse(16_385, apart), 48.0);
+    }
+    let [(_, borrowed), (_, owned), ..] = sizes[..] else { unreachable!("ours come first") };
+    for (name, size) in [("acquire", borrowed), ("acquire_owned", owned)] {
+        let size = u32::try_from(size).expect("a size");
+        bars.at_most(format!("bytes of the future of {name}"), size.into(), 64.0);
+    }
+    bars.print();
+}

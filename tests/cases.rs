@@ -1,0 +1,178 @@
+//! Every case of the conformance table has a test, or a reason why it has none.
+//!
+//! A test names its cases in a comment `// cases: B-45, BB-08` right above its attributes or in its body.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+/// Kinds of cases, and how many there are of each: `B` is the baton, `BB` the faults of older batons.
+const KINDS: [(&str, u32); 2] = [("B", 72), ("BB", 40)];
+
+/// Cases without a test.
+const EXCUSED: [(&str, &str); 10] = [
+    ("B-34", "a failed allocation aborts the process; no growth can be refused"),
+    ("B-36", "excluded by the types: only a guard can release"),
+    ("B-37", "excluded by the types: only a guard can release"),
+    ("B-59", "excluded by the types: a handle is always valid"),
+    ("B-70", "comes with the wait for any of several objects"),
+    ("B-71", "comes with the wait for all of several objects"),
+    ("B-72", "comes with the wait for all of several objects"),
+    ("BB-12", "excluded by the types: only a guard can release"),
+    ("BB-27", "excluded by the types: only a guard can release"),
+    ("BB-30", "excluded by the types: only a guard can release"),
+];
+
+const MARK: &str = "// cases:";
+
+// ===== the marks in a file =====
+
+/// What the marks of the test files say.
+#[derive(Debug, Default)]
+struct Marks {
+    /// Where each id stands at a test.
+    covered: BTreeMap<String, Vec<String>>,
+    /// Marks that stand at no test.
+    stray: Vec<String>,
+}
+
+/// Where in a file the scan is.
+#[derive(Debug, Default)]
+struct Scan {
+    /// Marks read that wait for their test.
+    open: Vec<(String, String)>,
+    /// Whether an attribute of a test came since the last item.
+    is_test: bool,
+    /// How the function that the scan is in ends, if that is a test.
+    end: Option<String>,
+}
+
+impl Marks {
+    fn read(&mut self, file: &str, text: &str) {
+        let mut scan = Scan::default();
+        for (index, line) in text.lines().enumerate() {
+            self.line(&mut scan, &format!("{file}:{}", index + 1), line);
+        }
+        self.strays(&mut scan);
+    }
+
+    fn line(&mut self, scan: &mut Scan, place: &str, line: &str) {
+        let words = line.trim_start();
+        let ids = words.strip_prefix(MARK).into_iter().flat_map(|ids| ids.split(','));
+        let marks = ids.map(|id| (id.trim().to_owned(), place.to_owned()));
+        if scan.end.as_deref() == Some(line) {
+            scan.end = None;
+        } else if scan.end.is_some() {
+            self.cover(marks);
+        } else if words.starts_with("//") {
+            scan.open.extend(marks);
+        } else if words.starts_with("#[") {
+            scan.is_test |= words.starts_with("#[test]") || words.starts_with("#[tokio::test");
+        } else if scan.is_test && (words.starts_with("fn ") || words.starts_with("async fn ")) {
+            self.cover(scan.open.drain(..));
+            let indent = &line[..line.len() - words.len()];
+            let one_line = line.ends_with('}');
+            *scan = Scan { end: (!one_line).then(|| format!("{indent}}}")), ..Scan::default() };
+        } else {
+            self.strays(scan);
+            scan.is_test = false;
+        }
+    }
+
+    fn cover(&mut self, marks: impl Iterator<Item = (String, String)>) {
+        for (id, place) in marks {
+            self.covered.entry(id).or_default().push(place);
+        }
+    }
+
+    fn strays(&mut self, scan: &mut Scan) {
+        self.stray.extend(scan.open.drain(..).map(|(id, place)| format!("{place}: {id}")));
+    }
+}
+
+/// The marks of all files in `tests`.
+fn marks() -> Marks {
+    let mut marks = Marks::default();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for entry in fs::read_dir(folder).expect("the folder of this test") {
+        let path = entry.expect("an entry").path();
+        let file = path.file_name().expect("a name").to_string_lossy().into_owned();
+        if path.extension().is_some_and(|extension| extension == "rs") && file != "cases.rs" {
+            marks.read(&file, &fs::read_to_string(&path).expect("text"));
+        }
+    }
+    marks
+}
+
+fn known() -> BTreeSet<String> {
+    let ids = |(kind, count)| (1..=count).map(move |number| format!("{kind}-{number:02}"));
+    KINDS.into_iter().flat_map(ids).collect()
+}
+
+// ===== the table =====
+
+#[test]
+fn every_case_has_a_test_or_a_reason_why_not() {
+    let marks = marks();
+    let excused = |id: &String| EXCUSED.iter().any(|(excused, _)| excused == id);
+    let missing: Vec<_> =
+        known().into_iter().filter(|id| !marks.covered.contains_key(id) && !excused(id)).collect();
+    assert!(missing.is_empty(), "neither tested nor excused: {missing:?}");
+}
+
+#[test]
+fn every_excuse_is_needed() {
+    let (marks, known) = (marks(), known());
+    let mut seen = BTreeSet::new();
+    for (id, reason) in EXCUSED {
+        assert!(known.contains(id), "{id} is no case");
+        assert!(!reason.is_empty(), "{id} has no reason");
+        assert!(seen.insert(id), "{id} is excused twice");
+        assert_eq!(marks.covered.get(id), None, "{id} is excused and tested");
+    }
+}
+
+#[test]
+fn every_mark_names_a_case_and_stands_at_a_test() {
+    let (marks, known) = (marks(), known());
+    assert!(marks.stray.is_empty(), "not at a test: {:#?}", marks.stray);
+    let unknown: Vec<_> = marks.covered.iter().filter(|(id, _)| !known.contains(*id)).collect();
+    assert!(unknown.is_empty(), "no such case: {unknown:#?}");
+}
+
+// ===== the scan itself =====
+
+#[test]
+fn a_mark_above_or_inside_a_test_counts_and_any_other_is_stray() {
+    let text = "\
+// cases: A-1, A-2
+// more words
+#[test]
+fn above() {}
+
+    #[tokio::test(start_paused = true)]
+    // cases: A-3
+    async fn between() {
+        if true {
+            // cases: A-4
+        }
+    }
+
+// cases: S-1
+fn helper() {
+    // cases: S-2
+    work();
+}
+
+// cases: S-3
+
+#[test]
+fn too_far_below() {}
+// cases: S-4";
+    let mut marks = Marks::default();
+    marks.read("file", text);
+    assert!(marks.covered.keys().eq(["A-1", "A-2", "A-3", "A-4"]), "{marks:?}");
+    assert_eq!(marks.stray, ["file:14: S-1", "file:16: S-2", "file:20: S-3", "file:24: S-4"]);
+}
