@@ -24,17 +24,17 @@ pub use builder::BatonBuilder;
 pub use snapshot::BatonSnapshot;
 pub use ticket::Ticket;
 
-use crate::dispatch::{Header, Leave, Policy, Standing, Verdict};
+use crate::dispatch::{Due, Header, Leave, Offer, Policy, Standing, Verdict, Wait};
 use crate::error::{AcquireError, SkipError, TryAcquireError};
-use crate::sync::Arc;
 use std::fmt;
+use std::sync::Arc;
 
 // ===== policy: pure, knows no waiter =====
 
 /// The rules of a baton. Numbers inside the engine count from 0; `first` is what the user calls 0,
 /// so that the wrap from `u64::MAX` to 0 happens here and nowhere else.
 #[derive(Debug)]
-struct Turns {
+pub struct Turns {
     first: u64,
     window: u64,
 }
@@ -70,19 +70,29 @@ impl Turns {
     fn seq(&self, number: u64) -> u64 {
         self.first.wrapping_add(number)
     }
+
+    /// The state after the holder let go.
+    fn release(state: u64) -> u64 {
+        state & !Turn::HELD
+    }
 }
 
 impl Policy for Turns {
+    type Request = ();
+    type Grant = ();
     type Refusal = AcquireError;
 
-    fn judge(&self, state: u64, number: u64) -> Verdict<AcquireError> {
+    const RECORDS: bool = false;
+    const NUMBERED: bool = true;
+
+    fn judge(&self, state: u64, (): (), number: u64) -> Verdict<(), AcquireError> {
         let turn = Turn(state);
         if turn.is_closed() {
             return Verdict::Refuse(AcquireError::Closed);
         }
         let distance = number.wrapping_sub(turn.next());
         if distance == 0 && !turn.is_held() {
-            Verdict::Take(self.grant(state))
+            Verdict::Take(state + Turn::ONE + Turn::HELD, ())
         } else if distance < self.window {
             Verdict::Queue
         } else if distance > u64::MAX / 2 {
@@ -92,36 +102,36 @@ impl Policy for Turns {
         }
     }
 
-    fn occupied(&self, standing: Standing) -> AcquireError {
-        match standing {
-            Standing::Requested => AcquireError::Duplicate,
-            Standing::Forfeited => AcquireError::Passed,
-        }
+    fn give_back(&self, state: u64, (): (), (): ()) -> Offer {
+        Offer::Anybody(Self::release(state))
+    }
+
+    fn due(&self, state: u64) -> Due {
+        let turn = Turn(state);
+        if turn.is_held() || turn.is_closed() { Due::Nobody } else { Due::Number(turn.next()) }
     }
 
     fn closed(&self, state: u64) -> Option<AcquireError> {
         Turn(state).is_closed().then_some(AcquireError::Closed)
     }
 
-    fn due(&self, state: u64) -> Option<u64> {
-        let turn = Turn(state);
-        (!turn.is_held() && !turn.is_closed()).then(|| turn.next())
+    fn tells(&self, state: u64, number: u64) -> bool {
+        Turn(state).is_held() && Turn(state).next() == number.wrapping_add(1)
+    }
+
+    fn pass(&self, state: u64) -> u64 {
+        state + Turn::ONE
+    }
+
+    fn occupied(&self, standing: Standing) -> Option<AcquireError> {
+        Some(match standing {
+            Standing::Requested => AcquireError::Duplicate,
+            Standing::Forfeited => AcquireError::Passed,
+        })
     }
 
     fn floor(&self, state: u64) -> u64 {
         Turn(state).next()
-    }
-
-    fn holds(&self, state: u64, number: u64) -> bool {
-        Turn(state).is_held() && Turn(state).next() == number.wrapping_add(1)
-    }
-
-    fn grant(&self, state: u64) -> u64 {
-        state + Turn::ONE + Turn::HELD
-    }
-
-    fn release(&self, state: u64) -> u64 {
-        state & !Turn::HELD
     }
 
     fn undo(&self, state: u64) -> u64 {
@@ -278,7 +288,7 @@ impl Baton {
     /// ```
     #[inline]
     pub fn acquire(&self, seq: u64) -> Acquire<&Self> {
-        Acquire::new(self, self.turns().number(seq), Leave::Vacant)
+        Acquire::new(self, Wait::new((), self.turns().number(seq), Leave::Vacant))
     }
 
     /// The same as [`acquire`](Baton::acquire), with a future and a guard that keep the baton alive
@@ -308,7 +318,7 @@ impl Baton {
     /// # }
     /// ```
     pub fn acquire_owned(&self, seq: u64) -> Acquire<Self> {
-        Acquire::new(self.clone(), self.turns().number(seq), Leave::Vacant)
+        Acquire::new(self.clone(), Wait::new((), self.turns().number(seq), Leave::Vacant))
     }
 
     /// Takes the baton if it is free and the turn is `seq`'s; never waits.
@@ -333,11 +343,10 @@ impl Baton {
     #[inline]
     pub fn try_acquire(&self, seq: u64) -> Result<BatonGuard<'_>, TryAcquireError> {
         let number = self.turns().number(seq);
-        let answer = self.header.quick(number).or_else(|| self.header.enter(number, false, None).0);
-        answer.map_or(Err(TryAcquireError::WouldBlock), |granted| {
-            granted?;
-            Ok(HeldBaton::new(self, number))
-        })
+        match Wait::new((), number, Leave::Vacant).now(&self.header) {
+            Some(granted) => Ok(granted.map(|()| HeldBaton::new(self, number))?),
+            None => Err(TryAcquireError::WouldBlock),
+        }
     }
 
     /// Passes `seq` over: at once if it is its turn and the baton is free, otherwise when its turn comes.
@@ -363,7 +372,7 @@ impl Baton {
     /// # Ok::<_, batons::SkipError>(())
     /// ```
     pub fn skip(&self, seq: u64) -> Result<(), SkipError> {
-        self.header.skip(self.turns().number(seq)).map_err(SkipError::from)
+        self.header.skip((), self.turns().number(seq)).map_err(SkipError::from)
     }
 
     /// Hands out the next number that nobody has asked for, and holds its place from this call on.

@@ -17,9 +17,12 @@
 //! [`spawn_blocking`]: https://docs.rs/tokio/latest/tokio/task/fn.spawn_blocking.html
 //! [`block_in_place`]: https://docs.rs/tokio/latest/tokio/task/fn.block_in_place.html
 
-use crate::baton::{Baton, BatonGuard, Ticket};
+mod forms;
+
+pub use forms::{wait_all, wait_all_timeout, wait_any, wait_any_timeout};
+
 use crate::dispatch::last_call;
-use crate::error::{AcquireError, AcquireTimeoutError, TimedOut};
+use crate::error::TimedOut;
 use crate::sync::{AtomicBool, Ordering, Thread, current, park, park_until, thread_local};
 use std::{
     cell::RefCell,
@@ -69,7 +72,7 @@ pub fn wait<F: Future>(future: F) -> F::Output {
 /// A grant beats the deadline: an object that is available is taken even if `duration` is zero, and a
 /// wait that was granted before it could be withdrawn is answered, however late it is looked at. A wait
 /// that timed out has changed nothing: it used up no number and left no trace. (A future that owns its
-/// ticket is dropped with it, and the number passed over; [`Ticket::blocking_acquire_timeout`] keeps it.)
+/// ticket is dropped with it, and the number passed over; [`Ticket::blocking_acquire_timeout`](crate::Ticket::blocking_acquire_timeout) keeps it.)
 /// Win32 `WaitForSingleObject` with a time-out.
 ///
 /// A deadline beyond the clock's range is no deadline. The clock is [`Instant`].
@@ -112,129 +115,6 @@ pub fn wait_timeout<F: Future>(future: F, duration: Duration) -> Result<F::Outpu
             Poll::Pending => Err(TimedOut(())),
         }
     })
-}
-
-// ===== the objects' blocking forms =====
-
-impl Baton {
-    /// [`acquire`](Baton::acquire) for a thread.
-    ///
-    /// # Errors
-    ///
-    /// As [`acquire`](Baton::acquire).
-    ///
-    /// # Panics
-    ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](self).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use batons::Baton;
-    ///
-    /// let baton = Baton::new(1);
-    /// std::thread::scope(|scope| {
-    ///     for n in [3, 2, 1] {
-    ///         let baton = &baton;
-    ///         scope.spawn(move || {
-    ///             let _guard = baton.blocking_acquire(n).expect("each number is acquired once");
-    ///             println!("{n}"); // prints 1, 2, 3
-    ///         });
-    ///     }
-    /// });
-    /// ```
-    #[track_caller]
-    #[doc(alias = "acquire_blocking")]
-    pub fn blocking_acquire(&self, seq: u64) -> Result<BatonGuard<'_>, AcquireError> {
-        wait(self.acquire(seq))
-    }
-
-    /// [`acquire`](Baton::acquire) for a thread that waits for `duration` at most; see [`wait_timeout`].
-    ///
-    /// # Errors
-    ///
-    /// [`TimedOut`](AcquireTimeoutError::TimedOut), otherwise as [`acquire`](Baton::acquire).
-    ///
-    /// # Panics
-    ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](self).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use batons::{AcquireTimeoutError, Baton};
-    /// use std::time::Duration;
-    ///
-    /// let baton = Baton::new(1);
-    /// let refused = baton.blocking_acquire_timeout(2, Duration::from_millis(1));
-    /// assert_eq!(refused.unwrap_err(), AcquireTimeoutError::TimedOut);
-    /// ```
-    #[track_caller]
-    #[doc(alias = "acquire_timeout")]
-    pub fn blocking_acquire_timeout(
-        &self,
-        seq: u64,
-        duration: Duration,
-    ) -> Result<BatonGuard<'_>, AcquireTimeoutError> {
-        Ok(wait_timeout(self.acquire(seq), duration)??)
-    }
-}
-
-impl Ticket {
-    /// [`acquire`](Ticket::acquire) for a thread.
-    ///
-    /// # Errors
-    ///
-    /// As [`acquire`](Ticket::acquire).
-    ///
-    /// # Panics
-    ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](self).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use batons::Baton;
-    /// let mut ticket = Baton::new(5).ticket();
-    /// assert_eq!(ticket.blocking_acquire()?.seq(), 5);
-    /// # Ok::<_, batons::AcquireError>(())
-    /// ```
-    #[track_caller]
-    pub fn blocking_acquire(&mut self) -> Result<BatonGuard<'_>, AcquireError> {
-        wait(self.acquire())
-    }
-
-    /// [`acquire`](Ticket::acquire) for a thread that waits for `duration` at most; a time-out keeps the
-    /// ticket's place. See [`wait_timeout`].
-    ///
-    /// # Errors
-    ///
-    /// [`TimedOut`](AcquireTimeoutError::TimedOut), otherwise as [`acquire`](Ticket::acquire).
-    ///
-    /// # Panics
-    ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](self).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use batons::{AcquireTimeoutError, Baton};
-    /// # use std::time::Duration;
-    /// let baton = Baton::new(5);
-    /// let (first, mut second) = (baton.ticket(), baton.ticket());
-    /// let refused = second.blocking_acquire_timeout(Duration::from_millis(1));
-    /// assert_eq!(refused.unwrap_err(), AcquireTimeoutError::TimedOut);
-    /// drop(first);
-    /// assert_eq!(second.blocking_acquire()?.seq(), 6);
-    /// # Ok::<_, batons::AcquireError>(())
-    /// ```
-    #[track_caller]
-    pub fn blocking_acquire_timeout(
-        &mut self,
-        duration: Duration,
-    ) -> Result<BatonGuard<'_>, AcquireTimeoutError> {
-        Ok(wait_timeout(self.acquire(), duration)??)
-    }
 }
 
 // ===== the parker =====

@@ -20,7 +20,12 @@ pub enum AcquireError {
         /// The largest number that is accepted at this moment; it moves on with the turns.
         limit: u64,
     },
-    /// The baton was closed.
+    /// More permits are asked for than a semaphore can ever have.
+    TooMany {
+        /// The maximum of the semaphore.
+        max: u32,
+    },
+    /// The object was closed.
     Closed,
 }
 
@@ -39,7 +44,12 @@ pub enum TryAcquireError {
         /// The largest number that is accepted at this moment; it moves on with the turns.
         limit: u64,
     },
-    /// The baton was closed.
+    /// More permits are asked for than a semaphore can ever have.
+    TooMany {
+        /// The maximum of the semaphore.
+        max: u32,
+    },
+    /// The object was closed.
     Closed,
 }
 
@@ -58,7 +68,12 @@ pub enum AcquireTimeoutError {
         /// The largest number that is accepted at this moment; it moves on with the turns.
         limit: u64,
     },
-    /// The baton was closed.
+    /// More permits are asked for than a semaphore can ever have.
+    TooMany {
+        /// The maximum of the semaphore.
+        max: u32,
+    },
+    /// The object was closed.
     Closed,
 }
 
@@ -79,6 +94,119 @@ pub enum SkipError {
     Closed,
 }
 
+/// Why [`Semaphore::release`](crate::Semaphore::release) added nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReleaseError {
+    /// Zero permits were to be added, which Win32 refuses as well.
+    Zero,
+    /// The count would exceed the maximum.
+    OverMaximum {
+        /// The count, which stays as it is.
+        available: u32,
+        /// The maximum.
+        max: u32,
+    },
+}
+
+/// Why [`wait_any`](crate::wait_any) or [`wait_all`](crate::wait_all) cannot be.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// The time was over first; nothing was taken.
+    TimedOut,
+    /// There is nothing to wait for.
+    Empty,
+    /// A wait on all has the same object twice.
+    SameObject {
+        /// Where it is first.
+        first: usize,
+        /// Where it is again.
+        second: usize,
+    },
+    /// A member of a wait on all was refused; nothing was taken.
+    Refused {
+        /// Which one.
+        index: usize,
+        /// What its own wait would have answered.
+        refusal: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl fmt::Display for WaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => TimedOut(()).fmt(f),
+            Self::Empty => f.write_str("there is nothing to wait for"),
+            Self::SameObject { first, second } => {
+                write!(f, "the waits at {first} and {second} are for the same object; nothing was taken")
+            }
+            Self::Refused { index, refusal } => write!(f, "the wait at {index} was refused: {refusal}"),
+        }
+    }
+}
+
+impl Error for WaitError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Refused { refusal, .. } => Some(&**refusal),
+            _ => None,
+        }
+    }
+}
+
+/// The owner named does not own the mutex; nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NotOwner(pub(crate) ());
+
+/// The last owner of a mutex is gone or left it in disorder, and its guard is in here: the mutex is owned.
+///
+/// In the manner of std's `PoisonError`, but told once, to the next owner alone. An error that is
+/// dropped unopened tells the one after it as well.
+pub struct Abandoned<G> {
+    guard: G,
+    opened: fn(&mut G),
+}
+
+impl<G> Abandoned<G> {
+    pub(crate) fn new(guard: G, opened: fn(&mut G)) -> Self {
+        Self { guard, opened }
+    }
+
+    /// Takes the guard out; whoever does this answers for putting right what the last owner left.
+    pub fn into_inner(mut self) -> G {
+        (self.opened)(&mut self.guard);
+        self.guard
+    }
+
+    /// The guard.
+    pub fn get_ref(&self) -> &G {
+        &self.guard
+    }
+}
+
+impl<G> fmt::Debug for Abandoned<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Abandoned").finish_non_exhaustive()
+    }
+}
+
+impl<G> fmt::Display for Abandoned<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the last owner abandoned the mutex; it is owned all the same")
+    }
+}
+
+impl<G> Error for Abandoned<G> {}
+
+impl fmt::Display for NotOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the mutex is not owned by this owner; nothing was changed")
+    }
+}
+
+impl Error for NotOwner {}
+
 /// The time given to [`blocking::wait_timeout`](crate::blocking::wait_timeout) was over; the wait was withdrawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TimedOut(pub(crate) ());
@@ -91,6 +219,7 @@ impl From<AcquireError> for TryAcquireError {
             AcquireError::Duplicate => Self::Duplicate,
             AcquireError::Passed => Self::Passed,
             AcquireError::TooFar { limit } => Self::TooFar { limit },
+            AcquireError::TooMany { max } => Self::TooMany { max },
             AcquireError::Closed => Self::Closed,
         }
     }
@@ -102,6 +231,7 @@ impl From<AcquireError> for AcquireTimeoutError {
             AcquireError::Duplicate => Self::Duplicate,
             AcquireError::Passed => Self::Passed,
             AcquireError::TooFar { limit } => Self::TooFar { limit },
+            AcquireError::TooMany { max } => Self::TooMany { max },
             AcquireError::Closed => Self::Closed,
         }
     }
@@ -113,13 +243,20 @@ impl From<TimedOut> for AcquireTimeoutError {
     }
 }
 
+impl From<TimedOut> for WaitError {
+    fn from(TimedOut(()): TimedOut) -> Self {
+        Self::TimedOut
+    }
+}
+
 impl From<AcquireError> for SkipError {
     fn from(error: AcquireError) -> Self {
         match error {
             AcquireError::Duplicate => Self::Requested,
+            // A baton has no permits.
+            AcquireError::TooMany { .. } | AcquireError::Closed => Self::Closed,
             AcquireError::Passed => Self::Passed,
             AcquireError::TooFar { limit } => Self::TooFar { limit },
-            AcquireError::Closed => Self::Closed,
         }
     }
 }
@@ -128,10 +265,25 @@ impl From<AcquireError> for SkipError {
 
 const DUPLICATE: &str = "the number already has a waiter or a ticket; nothing was changed";
 const PASSED: &str = "the number's turn is over, on, or skipped; nothing was changed";
-const CLOSED: &str = "the baton is closed; nothing was changed";
+const CLOSED: &str = "the object is closed; nothing was changed";
 
 fn too_far(f: &mut fmt::Formatter<'_>, limit: u64) -> fmt::Result {
     write!(f, "the number is beyond the window, which ends at {limit} for now; nothing was changed")
+}
+
+fn too_many(f: &mut fmt::Formatter<'_>, max: u32) -> fmt::Result {
+    write!(f, "the semaphore never has more than {max} permits; nothing was changed")
+}
+
+impl fmt::Display for ReleaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Zero => f.write_str("zero permits cannot be released; nothing was changed"),
+            Self::OverMaximum { available, max } => {
+                write!(f, "the count, now {available}, would exceed its maximum of {max}; nothing was added")
+            }
+        }
+    }
 }
 
 impl fmt::Display for AcquireError {
@@ -140,6 +292,7 @@ impl fmt::Display for AcquireError {
             Self::Duplicate => f.write_str(DUPLICATE),
             Self::Passed => f.write_str(PASSED),
             Self::TooFar { limit } => too_far(f, limit),
+            Self::TooMany { max } => too_many(f, max),
             Self::Closed => f.write_str(CLOSED),
         }
     }
@@ -152,6 +305,7 @@ impl fmt::Display for TryAcquireError {
             Self::Duplicate => f.write_str(DUPLICATE),
             Self::Passed => f.write_str(PASSED),
             Self::TooFar { limit } => too_far(f, limit),
+            Self::TooMany { max } => too_many(f, max),
             Self::Closed => f.write_str(CLOSED),
         }
     }
@@ -164,6 +318,7 @@ impl fmt::Display for AcquireTimeoutError {
             Self::Duplicate => f.write_str(DUPLICATE),
             Self::Passed => f.write_str(PASSED),
             Self::TooFar { limit } => too_far(f, limit),
+            Self::TooMany { max } => too_many(f, max),
             Self::Closed => f.write_str(CLOSED),
         }
     }
@@ -192,4 +347,5 @@ impl Error for AcquireError {}
 impl Error for TryAcquireError {}
 impl Error for AcquireTimeoutError {}
 impl Error for SkipError {}
+impl Error for ReleaseError {}
 impl Error for TimedOut {}

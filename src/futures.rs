@@ -1,3 +1,7 @@
 //! The names of all future types, for those who store them.
 
 pub use crate::baton::Acquire;
+pub use crate::event::WaitEvent;
+pub use crate::multi_wait::{SignalAndWait, WaitAll, WaitAny};
+pub use crate::mutex::LockMutex;
+pub use crate::semaphore::AcquirePermits;

@@ -64,11 +64,26 @@ mod baton;
 pub mod blocking;
 mod dispatch;
 mod error;
+mod event;
 pub mod futures;
+mod multi_wait;
+mod mutex;
+mod semaphore;
 mod sync;
 
 pub use baton::{Baton, BatonBuilder, BatonGuard, BatonSnapshot, HeldBaton, OwnedBatonGuard, Ticket};
-pub use error::{AcquireError, AcquireTimeoutError, SkipError, TimedOut, TryAcquireError};
+pub use blocking::{
+    wait_all as blocking_wait_all, wait_all_timeout as blocking_wait_all_timeout,
+    wait_any as blocking_wait_any, wait_any_timeout as blocking_wait_any_timeout,
+};
+pub use error::{
+    Abandoned, AcquireError, AcquireTimeoutError, NotOwner, ReleaseError, SkipError, TimedOut,
+    TryAcquireError, WaitError,
+};
+pub use event::{Auto, AutoResetEvent, Event, Manual, ManualResetEvent};
+pub use multi_wait::{WaitList, Waitable, signal_and_wait, wait_all, wait_any};
+pub use mutex::{HeldMutex, Mutex, MutexGuard, OwnedMutexGuard, Owner, Unlocking};
+pub use semaphore::{HeldPermits, OwnedPermit, Permit, Semaphore};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

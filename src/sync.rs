@@ -8,7 +8,7 @@ use std::time::Instant;
 #[cfg(batons_loom)]
 mod imp {
     pub(crate) use loom::sync::{
-        Arc, Mutex, MutexGuard,
+        Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU64},
     };
     pub(crate) use loom::thread::{Thread, current, park};
@@ -22,17 +22,15 @@ mod imp {
 
 #[cfg(not(batons_loom))]
 mod imp {
-    pub(crate) use std::sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64},
-    };
-    pub(super) use std::sync::{Mutex, MutexGuard};
+    pub(super) use std::sync::Mutex;
+    pub(crate) use std::sync::MutexGuard;
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64};
     pub(super) use std::thread::park_timeout;
     pub(crate) use std::thread::{Thread, current, park};
     pub(crate) use std::thread_local;
 }
 
-pub(crate) use imp::{Arc, AtomicBool, AtomicU64, Thread, current, park, thread_local};
+pub(crate) use imp::{AtomicBool, AtomicU64, MutexGuard as LockGuard, Thread, current, park, thread_local};
 pub(crate) use std::sync::atomic::Ordering;
 
 /// A mutex without poison: nothing foreign runs inside, so no panic leaves the data half changed.
@@ -44,7 +42,7 @@ impl<T> Lock<T> {
         Self(imp::Mutex::new(value))
     }
 
-    pub(crate) fn lock(&self) -> imp::MutexGuard<'_, T> {
+    pub(crate) fn lock(&self) -> LockGuard<'_, T> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -52,4 +50,16 @@ impl<T> Lock<T> {
 /// Parks the calling thread until it is unparked or `deadline` has passed; may return early.
 pub(crate) fn park_until(deadline: Instant) {
     imp::park_timeout(deadline.saturating_duration_since(Instant::now()));
+}
+
+/// Whether the calling thread is unwinding.
+pub(crate) fn panicking() -> bool {
+    std::thread::panicking()
+}
+
+/// A number that no other object of the process has.
+pub(crate) fn unique_id() -> u64 {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    // Ordering: only the number matters.
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }

@@ -57,6 +57,35 @@ const BELOW_OBJECTS: &[&str] = &["dispatch", "sync", "error"];
 const THROUGH_OBJECTS: &[&str] =
     &["baton", "event", "semaphore", "mutex", "timer", "operation", "dispatch", "sync", "error", "clock"];
 
+/// What the names of the crate are re-exported from.
+const EVERYTHING: &[&str] = &[
+    "baton",
+    "event",
+    "semaphore",
+    "mutex",
+    "timer",
+    "operation",
+    "multi_wait",
+    "blocking",
+    "apc",
+    "names",
+    "error",
+];
+/// The blocking forms are those of the objects and of the waits on several.
+const BLOCKING: &[&str] = &[
+    "baton",
+    "event",
+    "semaphore",
+    "mutex",
+    "timer",
+    "operation",
+    "multi_wait",
+    "dispatch",
+    "sync",
+    "error",
+    "clock",
+];
+
 const TABLE: &[Row] = &[
     Row { files: &["sync.rs"], modules: &[], crates: &["loom"], never: &["tokio"], kind: Kind::Code },
     Row { files: &["error.rs"], modules: &[], crates: &[], never: MACHINERY, kind: Kind::Code },
@@ -85,27 +114,21 @@ const TABLE: &[Row] = &[
         kind: Kind::Code,
     },
     Row {
-        files: &["blocking.rs"],
-        modules: THROUGH_OBJECTS,
+        files: &["blocking.rs", "blocking/"],
+        modules: BLOCKING,
         crates: &["tokio"],
         never: &["unsafe"],
         kind: Kind::Code,
     },
     Row {
-        files: &["multi_wait.rs", "apc.rs", "names.rs"],
+        files: &["multi_wait.rs", "multi_wait/", "apc.rs", "names.rs"],
         modules: THROUGH_OBJECTS,
         crates: &["futures"],
         never: &["unsafe"],
         kind: Kind::Code,
     },
     Row { files: &["lane/", "lane.rs"], modules: &[], crates: &["futures"], never: &[], kind: Kind::Code },
-    Row {
-        files: &["lib.rs", "futures.rs"],
-        modules: THROUGH_OBJECTS,
-        crates: &[],
-        never: &[],
-        kind: Kind::Names,
-    },
+    Row { files: &["lib.rs", "futures.rs"], modules: EVERYTHING, crates: &[], never: &[], kind: Kind::Names },
 ];
 
 const CRATES: &[&str] = &["tokio", "loom", "futures", "event_listener", "pin_project_lite"];

@@ -1,14 +1,14 @@
 //! The wait for a turn, and the turn itself.
 
-use super::Baton;
-use crate::dispatch::{Leave, Wait};
+use super::{Baton, Turns};
+use crate::dispatch::{Answer, Halves, Part, Wait, drop_part, poll_part};
 use crate::error::AcquireError;
 use std::{
     borrow::Borrow,
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 // ===== future =====
@@ -21,35 +21,45 @@ use std::{
 pub struct Acquire<H: Borrow<Baton>> {
     /// Leaves with the answer.
     baton: Option<H>,
-    wait: Wait,
+    wait: Wait<Turns>,
 }
 
 impl<H: Borrow<Baton>> Acquire<H> {
-    pub(super) fn new(baton: H, number: u64, leave: Leave) -> Self {
-        Self { baton: Some(baton), wait: Wait::new(number, leave) }
+    pub(super) fn new(baton: H, wait: Wait<Turns>) -> Self {
+        Self { baton: Some(baton), wait }
     }
 }
 
 // Nothing in here is ever pinned.
 impl<H: Borrow<Baton>> Unpin for Acquire<H> {}
 
+impl<H: Borrow<Baton>> Part for Acquire<H> {
+    type Policy = Turns;
+
+    #[inline]
+    fn wait(&mut self) -> Option<Halves<'_, Turns>> {
+        Some((&self.baton.as_ref()?.borrow().header, &mut self.wait))
+    }
+
+    #[inline]
+    fn finish(&mut self, answer: Answer<Turns>) -> Self::Output {
+        let baton = self.baton.take().expect("a wait is answered once");
+        answer.map(|()| HeldBaton::new(baton, self.wait.number()))
+    }
+}
+
 impl<H: Borrow<Baton>> Future for Acquire<H> {
     type Output = Result<HeldBaton<H>, AcquireError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let Some(baton) = &this.baton else { panic!("`Acquire` polled after completion") };
-        let answer = ready!(this.wait.poll(&baton.borrow().header, cx));
-        let baton = this.baton.take().expect("it was there a moment ago");
-        Poll::Ready(answer.map(|()| HeldBaton::new(baton, this.wait.number())))
+        poll_part(&mut *self, cx, "Acquire")
     }
 }
 
 impl<H: Borrow<Baton>> Drop for Acquire<H> {
     fn drop(&mut self) {
-        if let Some(baton) = &self.baton {
-            self.wait.cancel(&baton.borrow().header);
-        }
+        drop_part(self);
     }
 }
 
@@ -134,7 +144,7 @@ impl<H: Borrow<Baton>> HeldBaton<H> {
 impl<H: Borrow<Baton>> Drop for HeldBaton<H> {
     #[inline]
     fn drop(&mut self) {
-        self.baton.borrow().header.release();
+        self.baton.borrow().header.change(|state| (Turns::release(state), ()));
     }
 }
 

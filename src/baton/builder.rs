@@ -2,7 +2,7 @@
 
 use super::{Baton, Turns};
 use crate::dispatch::Header;
-use crate::sync::Arc;
+use std::sync::Arc;
 
 /// How far ahead a number may wait unless the builder says otherwise.
 const DEFAULT_WINDOW: u64 = 65_536;

@@ -40,7 +40,7 @@ impl BatonSnapshot {
             let (mut waiting, mut tickets, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
             for (number, place) in line.iter() {
                 match place {
-                    Place::Waiting(_) => waiting.push(number),
+                    Place::Waiting(..) | Place::Shared(..) => waiting.push(number),
                     Place::Reserved => tickets.push(number),
                     Place::Forfeit => skipped.push(number),
                 }

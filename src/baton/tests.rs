@@ -1,7 +1,7 @@
 //! The table at the head of `baton.rs`, row by row, on the pure policy.
 
 use super::{Turn, Turns};
-use crate::dispatch::{Policy, Standing, Verdict};
+use crate::dispatch::{Due, Offer, Policy, Standing, Verdict};
 use crate::error::AcquireError::{Closed, Duplicate, Passed, TooFar};
 
 const TURNS: Turns = Turns { first: u64::MAX - 1, window: 4 };
@@ -13,25 +13,25 @@ fn state(next: u64, held: bool, closed: bool) -> u64 {
 #[test]
 fn free() {
     let free = state(7, false, false);
-    assert_eq!(TURNS.due(free), Some(7));
-    assert_eq!(TURNS.judge(free, 7), Verdict::Take(state(8, true, false)));
-    assert_eq!(TURNS.judge(free, 8), Verdict::Queue);
-    assert_eq!(TURNS.judge(free, 10), Verdict::Queue);
+    assert_eq!(TURNS.due(free), Due::Number(7));
+    assert_eq!(TURNS.judge(free, (), 7), Verdict::Take(state(8, true, false), ()));
+    assert_eq!(TURNS.judge(free, (), 8), Verdict::Queue);
+    assert_eq!(TURNS.judge(free, (), 10), Verdict::Queue);
     // 7 + 4 - 1 after the first number, which is two below the wrap.
-    assert_eq!(TURNS.judge(free, 11), Verdict::Refuse(TooFar { limit: 8 }));
-    assert_eq!(TURNS.judge(free, 6), Verdict::Refuse(Passed));
-    assert_eq!(TURNS.judge(free, u64::MAX), Verdict::Refuse(Passed));
+    assert_eq!(TURNS.judge(free, (), 11), Verdict::Refuse(TooFar { limit: 8 }));
+    assert_eq!(TURNS.judge(free, (), 6), Verdict::Refuse(Passed));
+    assert_eq!(TURNS.judge(free, (), u64::MAX), Verdict::Refuse(Passed));
 }
 
 #[test]
 fn held() {
     let held = state(7, true, false);
-    assert_eq!(TURNS.due(held), None);
-    assert_eq!(TURNS.judge(held, 7), Verdict::Queue);
-    assert_eq!(TURNS.judge(held, 6), Verdict::Refuse(Passed));
-    assert!(TURNS.holds(held, 6));
-    assert!(!TURNS.holds(held, 7));
-    assert_eq!(TURNS.release(held), state(7, false, false));
+    assert_eq!(TURNS.due(held), Due::Nobody);
+    assert_eq!(TURNS.judge(held, (), 7), Verdict::Queue);
+    assert_eq!(TURNS.judge(held, (), 6), Verdict::Refuse(Passed));
+    assert!(TURNS.tells(held, 6));
+    assert!(!TURNS.tells(held, 7));
+    assert_eq!(Turns::release(held), state(7, false, false));
     assert_eq!(TURNS.undo(held), state(6, false, false));
 }
 
@@ -39,30 +39,31 @@ fn held() {
 fn closed() {
     for held in [false, true] {
         let closed = state(7, held, true);
-        assert_eq!(TURNS.due(closed), None);
-        assert_eq!(TURNS.judge(closed, 7), Verdict::Refuse(Closed));
+        assert_eq!(TURNS.due(closed), Due::Nobody);
+        assert_eq!(TURNS.judge(closed, (), 7), Verdict::Refuse(Closed));
         assert_eq!(TURNS.closed(closed), Some(Closed));
-        assert_eq!(TURNS.holds(closed, 6), held);
-        assert_eq!(TURNS.release(closed), state(7, false, true));
+        assert_eq!(TURNS.tells(closed, 6), held);
+        assert_eq!(Turns::release(closed), state(7, false, true));
     }
 }
 
 #[test]
 fn a_grant_consumes_the_number() {
-    assert_eq!(TURNS.grant(state(7, false, false)), state(8, true, false));
+    assert_eq!(TURNS.pass(state(7, false, false)), state(8, false, false));
+    assert_eq!(TURNS.give_back(state(8, true, false), (), ()), Offer::Anybody(state(8, false, false)));
     assert_eq!(TURNS.floor(state(7, true, false)), 7);
 }
 
 #[test]
 fn nobody_has_held_a_new_baton() {
-    assert!((0..3).all(|number| !TURNS.holds(0, number)));
-    assert!(!TURNS.holds(0, u64::MAX));
+    assert!((0..3).all(|number| !TURNS.tells(0, number)));
+    assert!(!TURNS.tells(0, u64::MAX));
 }
 
 #[test]
 fn a_place_refuses_others_by_what_stands_there() {
-    assert_eq!(TURNS.occupied(Standing::Requested), Duplicate);
-    assert_eq!(TURNS.occupied(Standing::Forfeited), Passed);
+    assert_eq!(TURNS.occupied(Standing::Requested), Some(Duplicate));
+    assert_eq!(TURNS.occupied(Standing::Forfeited), Some(Passed));
 }
 
 #[test]

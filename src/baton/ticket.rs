@@ -1,7 +1,7 @@
 //! Numbers handed out in order, each of them sure to be used or passed over.
 
 use super::{Acquire, Baton, BatonGuard};
-use crate::dispatch::Leave;
+use crate::dispatch::{Leave, Wait};
 use crate::error::TryAcquireError;
 use std::fmt;
 
@@ -68,7 +68,7 @@ impl Ticket {
     /// # }
     /// ```
     pub fn acquire(&mut self) -> Acquire<&Baton> {
-        Acquire::new(self.baton(), self.number, Leave::Reserved)
+        Acquire::new(self.baton(), Wait::new((), self.number, Leave::Reserved))
     }
 
     /// Waits for this ticket's turn, with a future and a guard that may leave the scope.
@@ -99,7 +99,7 @@ impl Ticket {
     /// ```
     pub fn acquire_owned(mut self) -> Acquire<Baton> {
         let baton = self.baton.take().expect(INTACT);
-        Acquire::new(baton, self.number, Leave::Forfeit)
+        Acquire::new(baton, Wait::new((), self.number, Leave::Forfeit))
     }
 
     /// Takes the baton if this ticket's turn has come; never waits.
@@ -122,7 +122,7 @@ impl Ticket {
     /// ```
     pub fn try_acquire(&mut self) -> Result<BatonGuard<'_>, TryAcquireError> {
         let baton = self.baton();
-        match baton.header.enter(self.number, true, None).0 {
+        match Wait::new((), self.number, Leave::Reserved).now(&baton.header) {
             None => Err(TryAcquireError::WouldBlock),
             Some(Ok(())) => Ok(BatonGuard::new(baton, self.number)),
             Some(Err(refusal)) => Err(refusal.into()),

@@ -1,12 +1,21 @@
 #![doc = include_str!("README.md")]
 
 mod header;
+mod holdings;
 mod line;
+mod numbers;
+mod place;
 mod policy;
+mod record;
+mod still;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod waiter;
 
-pub(crate) use header::Header;
-pub(crate) use policy::{Policy, Standing, Verdict};
-pub(crate) use waiter::{Leave, Place, Wait, last_call};
+pub(crate) use header::{Answer, Header};
+pub(crate) use holdings::Holdings;
+pub(crate) use place::{Leave, Place};
+pub(crate) use policy::{Due, Offer, Policy, Standing, Verdict};
+pub(crate) use record::{Member, Object, Record};
+pub(crate) use waiter::{Halves, Part, Signal, Wait, drop_part, is_last_call, last_call, poll_part};

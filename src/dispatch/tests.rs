@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 enum Op {
     Insert(u64),
     Remove(u64),
-    Keep(u64),
     Reserve(u64),
     RemoveLowest,
     Drain,
@@ -20,7 +19,6 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
         8 => number.clone().prop_map(Op::Insert),
         4 => number.clone().prop_map(Op::Remove),
-        1 => number.clone().prop_map(Op::Keep),
         2 => number.prop_map(Op::Reserve),
         4 => Just(Op::RemoveLowest),
         1 => Just(Op::Drain),
@@ -38,9 +36,6 @@ proptest! {
             match op {
                 Op::Insert(number) => prop_assert_eq!(line.insert(number, stamp), model.insert(number, stamp)),
                 Op::Remove(number) => prop_assert_eq!(line.remove(number), model.remove(&number)),
-                Op::Keep(number) => {
-                    prop_assert_eq!(line.remove_if(number, |_| false), None);
-                }
                 Op::Reserve(floor) => {
                     tail = tail.max(floor);
                     while model.contains_key(&tail) {
@@ -69,6 +64,40 @@ proptest! {
             prop_assert_eq!((line.len(), line.is_empty()), (model.len(), model.is_empty()));
             most = most.max(model.len());
             prop_assert!(line.cells() <= 2 * most + 20, "{} cells for {most}", line.cells());
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_line_that_numbers_its_places_stays_in_order(ops in proptest::collection::vec((0..4u8, any::<prop::sample::Index>()), 0..400)) {
+        let (mut line, mut model) = (Line::new(), BTreeMap::new());
+        for (op, which) in ops {
+            match op {
+                0 | 1 => {
+                    let number = line.push(op);
+                    prop_assert!(model.insert(number, op).is_none());
+                    prop_assert_eq!(number + 1, line.tail());
+                    prop_assert_eq!(model.keys().next_back(), Some(&number));
+                }
+                2 if !model.is_empty() => {
+                    let &number = which.get(&model.keys().copied().collect::<Vec<_>>());
+                    prop_assert_eq!(line.remove(number), model.remove(&number));
+                }
+                _ => {
+                    let first = line.first_from(0).map(|(number, _)| number);
+                    prop_assert_eq!(first, model.keys().next().copied());
+                    if let Some(number) = first {
+                        prop_assert_eq!(line.remove(number), model.remove(&number));
+                    }
+                }
+            }
+            let mut from = 0;
+            for (&number, item) in &mut model {
+                prop_assert_eq!(line.first_from(from), Some((number, item)));
+                from = number + 1;
+            }
+            prop_assert_eq!(line.first_from(from), None);
         }
     }
 }

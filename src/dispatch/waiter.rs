@@ -1,66 +1,56 @@
 //! The one wait: what it leaves behind, and a drop that loses nothing.
 
-use super::{Header, Policy};
+use super::Policy;
+use super::header::{Answer, Ask, Entered, Header};
+use super::place::{Given, Leave};
+use super::record::{Member, Object, Record};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll, Wake, Waker};
-
-/// Who stands at a number.
-#[derive(Debug)]
-pub(crate) enum Place {
-    /// A wait that was polled; waking it is all that is left to do once its number is granted.
-    Waiting(Waker),
-    /// A number handed out whose holder has not asked yet.
-    Reserved,
-    /// A number given up in advance: granted and released in one step when its turn comes.
-    Forfeit,
-}
-
-/// What becomes of a number when its wait ends unanswered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leave {
-    /// It is free for anybody; a grant not yet seen counts as used.
-    Vacant,
-    /// It goes back to the reservation it came from, even if it was granted and not yet seen.
-    Reserved,
-    /// It is passed over.
-    Forfeit,
-}
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 /// How far a wait has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// Nothing refers to this wait.
     New,
-    /// Either the line holds its waker, or the object's state has its answer.
+    /// It stands in line, or its answer is ready.
     Queued,
 }
 
-/// One wait for one number. It owns nothing; the future around it keeps the object alive.
+/// One wait for one object. It owns nothing; the future around it keeps the object alive.
 #[derive(Debug)]
-pub(crate) struct Wait {
+pub struct Wait<P: Policy> {
+    request: P::Request,
+    /// Where it stands, or the place that it names.
     number: u64,
     leave: Leave,
     stage: Stage,
 }
 
-impl Wait {
-    pub(crate) fn new(number: u64, leave: Leave) -> Self {
-        Self { number, leave, stage: Stage::New }
+impl<P: Policy> Wait<P> {
+    /// A wait that stands at `number`; without meaning if the object numbers its places itself.
+    pub(crate) fn new(request: P::Request, number: u64, leave: Leave) -> Self {
+        Self { request, number, leave, stage: Stage::New }
     }
 
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
-    /// Asks for the number, stands in line for it, or looks whether it was granted. Once it has
+    pub(crate) fn request(&self) -> P::Request {
+        self.request
+    }
+
+    fn ask(&self) -> Ask<P> {
+        Ask { request: self.request, number: self.number, own: self.leave != Leave::Vacant }
+    }
+
+    // ===== alone =====
+
+    /// Asks for the object, stands in line for it, or looks whether it was granted. Once it has
     /// answered, the wait is over: it must be neither polled nor cancelled.
     #[inline]
-    pub(crate) fn poll<P: Policy>(
-        &mut self,
-        header: &Header<P>,
-        cx: &Context<'_>,
-    ) -> Poll<Result<(), P::Refusal>> {
+    pub(crate) fn poll(&mut self, header: &Header<P>, cx: &Context<'_>) -> Poll<Answer<P>> {
         match self.stage {
             Stage::New => self.first(header, cx.waker()),
             Stage::Queued => self.again(header, cx.waker()),
@@ -68,63 +58,184 @@ impl Wait {
     }
 
     #[inline]
-    fn first<P: Policy>(&mut self, header: &Header<P>, waker: &Waker) -> Poll<Result<(), P::Refusal>> {
-        let reserved = self.leave != Leave::Vacant;
-        if !reserved {
-            if let Some(answer) = header.quick(self.number) {
+    fn first(&mut self, header: &Header<P>, waker: &Waker) -> Poll<Answer<P>> {
+        if self.leave == Leave::Vacant {
+            if let Some(answer) = header.quick(self.ask()) {
                 return Poll::Ready(answer);
             }
         }
         // Cloned before the lock (R3).
         let waker = (!is_last_call(waker)).then(|| waker.clone());
-        let stage = if waker.is_some() { Stage::Queued } else { Stage::New };
-        let (answer, unused) = header.enter(self.number, reserved, waker);
-        let Some(answer) = answer else {
-            self.stage = stage;
-            return Poll::Pending;
+        let (entered, unused) = header.enter(self.ask(), waker);
+        let answer = match entered {
+            Entered::Answered(answer) => answer,
+            Entered::WouldWait => return Poll::Pending,
+            Entered::Stands(number) => {
+                (self.number, self.stage) = (number, Stage::Queued);
+                return Poll::Pending;
+            }
         };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(unused))) {
-            if answer.is_ok() {
+            if let Ok(grant) = answer {
                 // Nobody will see this grant.
-                header.give_back(self.number, self.leave);
+                self.return_grant(header, &Given::unrecorded(self.request, grant), self.leave);
             }
             resume_unwind(panic);
         }
         Poll::Ready(answer)
     }
 
-    fn again<P: Policy>(&mut self, header: &Header<P>, waker: &Waker) -> Poll<Result<(), P::Refusal>> {
-        if let Some(answer) = header.answer(self.number) {
-            return Poll::Ready(answer);
-        }
-        let waits = if is_last_call(waker) {
-            let leave = if self.leave == Leave::Vacant { Leave::Vacant } else { Leave::Reserved };
-            let left = header.leave(self.number, leave);
-            if left {
-                self.stage = Stage::New;
-            }
-            left
+    fn again(&mut self, header: &Header<P>, waker: &Waker) -> Poll<Answer<P>> {
+        let outcome = if is_last_call(waker) {
+            let outcome = header.leave(self.ask(), self.kept());
+            self.stage = Stage::New;
+            outcome
         } else {
-            header.renew(self.number, waker)
+            header.again(self.ask(), waker)
         };
-        if waits {
-            return Poll::Pending;
-        }
-        // Nobody but the wait itself takes its waker out of the line without answering it.
-        header.answer(self.number).map_or(Poll::Pending, Poll::Ready)
+        outcome.map_or(Poll::Pending, |given| Poll::Ready(given.answer))
     }
 
-    /// Gives up an unanswered wait: the future around it is being dropped.
-    pub(crate) fn cancel<P: Policy>(&self, header: &Header<P>) {
-        match (self.stage, self.leave) {
-            (Stage::New, Leave::Forfeit) => header.forfeit(self.number),
-            (Stage::New, _) => {}
-            (Stage::Queued, leave) => {
-                if !header.leave(self.number, leave) {
-                    header.give_back(self.number, leave);
-                }
+    /// What stands at its place after the wait has left the line and may come back.
+    fn kept(&self) -> Leave {
+        if self.leave == Leave::Vacant { Leave::Vacant } else { Leave::Reserved }
+    }
+
+    /// Gives up an unanswered wait at whatever stage it is: the future around it is being dropped.
+    pub(crate) fn cancel(&mut self, header: &Header<P>) {
+        let given = match self.stage {
+            Stage::New => None,
+            Stage::Queued => header.leave(self.ask(), self.leave),
+        };
+        match (given, self.leave) {
+            (Some(given), leave) => self.return_grant(header, &given, leave),
+            (None, Leave::Forfeit) => header.forfeit(self.number),
+            (None, _) => {}
+        }
+    }
+
+    /// Gives back a grant that nobody will see (R4).
+    fn return_grant(&self, header: &Header<P>, given: &Given<P>, leave: Leave) {
+        if given.answer.is_err() {
+            return;
+        }
+        if leave != Leave::Reserved || !header.put_back(self.number) {
+            header.give_back(given);
+        }
+    }
+
+    // ===== among others =====
+
+    /// Asks for the object and does not stand in line.
+    pub(crate) fn now(&self, header: &Header<P>) -> Option<Answer<P>> {
+        if self.leave == Leave::Vacant {
+            if let Some(answer) = header.quick(self.ask()) {
+                return Some(answer);
             }
         }
+        match header.enter(self.ask(), None).0 {
+            Entered::Answered(answer) => Some(answer),
+            Entered::WouldWait | Entered::Stands(_) => None,
+        }
+    }
+
+    /// Stands in line as one of the places of `record`. The answer, if it has one at once; a grant has
+    /// then claimed the record.
+    pub(crate) fn join(
+        &mut self,
+        header: &Header<P>,
+        record: &Arc<Record>,
+        index: usize,
+    ) -> Option<Answer<P>> {
+        match header.join(self.ask(), record, index)? {
+            Entered::Answered(answer) => Some(answer),
+            Entered::WouldWait => None,
+            Entered::Stands(number) => {
+                (self.number, self.stage) = (number, Stage::Queued);
+                None
+            }
+        }
+    }
+
+    /// Where it stands.
+    pub(crate) fn member(&self, header: &Arc<Header<P>>) -> Member {
+        let object: Arc<dyn Object> = Arc::clone(header) as _;
+        Member { object, number: self.number, leave: self.leave }
+    }
+
+    /// The answer after the record was claimed for it.
+    pub(crate) fn collect(&mut self, header: &Header<P>) -> Option<Answer<P>> {
+        let given = header.collect(self.ask())?;
+        self.stage = Stage::New;
+        Some(given.answer)
+    }
+
+    /// Leaves the line, as if it had never stood there.
+    pub(crate) fn part(&mut self, header: &Header<P>) {
+        if self.stage == Stage::Queued {
+            self.stage = Stage::New;
+            if let Some(given) = header.leave(self.ask(), self.kept()) {
+                self.return_grant(header, &given, self.kept());
+            }
+        }
+    }
+}
+
+// ===== the futures around waits =====
+
+/// The object of a wait, and the wait.
+pub(crate) type Halves<'a, P> = (&'a Arc<Header<P>>, &'a mut Wait<P>);
+
+/// A future around one wait: what it needs to be awaited, dropped, or part of a wait on several.
+pub trait Part: Future + Unpin {
+    /// The rules of its object.
+    type Policy: Policy;
+
+    /// The object and the wait, until it was answered.
+    fn wait(&mut self) -> Option<Halves<'_, Self::Policy>>;
+
+    /// Turns the answer into the future's output. The future is over then.
+    fn finish(&mut self, answer: Answer<Self::Policy>) -> Self::Output;
+
+    /// Makes progress with whatever will signal its object, if that is up to the future itself.
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        let _ = cx;
+    }
+}
+
+/// What can be signaled in one step with the beginning of a wait.
+pub trait Signal {
+    /// The rules of the object.
+    type Policy: Policy;
+    /// Why the signal is refused.
+    type Error;
+
+    /// The object.
+    fn header(&self) -> &Arc<Header<Self::Policy>>;
+
+    /// The state after the signal.
+    fn change(&self, state: u64) -> Result<(u64, ()), Self::Error>;
+
+    /// The signal was given.
+    fn signaled(self);
+}
+
+/// Polls the future around a wait.
+///
+/// # Panics
+///
+/// If it was answered already; `name` is its name.
+#[inline]
+pub(crate) fn poll_part<T: Part>(part: &mut T, cx: &Context<'_>, name: &str) -> Poll<T::Output> {
+    let Some((header, wait)) = part.wait() else { panic!("`{name}` polled after completion") };
+    let answer = ready!(wait.poll(header, cx));
+    Poll::Ready(part.finish(answer))
+}
+
+/// Gives up the wait of a future that is being dropped.
+pub(crate) fn drop_part<T: Part>(part: &mut T) {
+    if let Some((header, wait)) = part.wait() {
+        wait.cancel(header);
     }
 }
 
@@ -148,36 +259,6 @@ pub(crate) fn last_call() -> &'static Waker {
     &LAST_CALL
 }
 
-fn is_last_call(waker: &Waker) -> bool {
+pub(crate) fn is_last_call(waker: &Waker) -> bool {
     waker.will_wake(&LAST_CALL)
-}
-
-// ===== waking =====
-
-/// Whom to wake, once the lock is released.
-#[must_use]
-pub(crate) struct Woken(pub(crate) Option<Waker>);
-
-impl Woken {
-    pub(crate) fn wake(self) {
-        if let Some(waker) = self.0 {
-            waker.wake();
-        }
-    }
-}
-
-/// Wakes every waiter in `places`. A waker that panics does not keep the others from being woken;
-/// the first panic goes on afterwards.
-pub(crate) fn wake_all(places: impl Iterator<Item = Place>) {
-    let mut first = None;
-    for place in places {
-        if let Place::Waiting(waker) = place {
-            // The state was settled before the lock was released; a panic leaves nothing half done.
-            let woken = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-            first = first.or(woken.err());
-        }
-    }
-    if let Some(panic) = first {
-        resume_unwind(panic);
-    }
 }

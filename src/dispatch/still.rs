@@ -1,0 +1,291 @@
+//! The locked section: an object held still, judged, changed and served.
+
+use super::header::{Answer, Ask, FROZEN, Header};
+use super::place::{Given, Leave, Place, Queue, Woken};
+use super::record::{Held, Object, Offered, Reach, Record};
+use super::{Due, Offer, Policy, Standing, Verdict};
+use crate::sync::{LockGuard, Ordering};
+use std::sync::Arc;
+
+/// The object held still: its lock is held and its word frozen. The state is stored when it is dropped.
+///
+/// Nothing foreign may run while one exists (R3): wakers go out through [`Woken`].
+pub(crate) struct Still<'a, P: Policy> {
+    pub(super) header: &'a Header<P>,
+    pub(super) state: u64,
+    pub(super) queue: LockGuard<'a, Queue<P>>,
+}
+
+impl<P: Policy> Header<P> {
+    /// Takes the lock and freezes the word.
+    pub(super) fn hold_still(&self) -> Still<'_, P> {
+        let queue = self.queue.lock();
+        // Ordering: under the lock, so the bit stands still; Acquire as for `state`.
+        let mut word = self.word.load(Ordering::Acquire);
+        if word & FROZEN == 0 {
+            // Ordering: Acquire pairs with the Release of the last lock-free `signal`. Release keeps
+            // the chain from there to whoever reads the word next.
+            word = self.word.fetch_or(FROZEN, Ordering::AcqRel);
+        }
+        Still { header: self, state: word >> 1, queue }
+    }
+
+    /// Runs `inside` on the object held still, together with every object on which a wait-all in its
+    /// line depends, and wakes whom it has served.
+    pub(super) fn inside<T>(&self, inside: impl FnOnce(&mut Still<'_, P>, &mut Reach<'_>) -> T) -> T {
+        let mut woken = Woken::default();
+        let mut still = self.hold_still();
+        let result = if still.queue.alls == 0 {
+            let result = inside(&mut still, &mut Reach::alone(&mut woken));
+            drop(still);
+            result
+        } else {
+            let objects = still.reached();
+            drop(still);
+            Reach::wide(self, objects, &mut woken, inside)
+        };
+        woken.wake();
+        result
+    }
+}
+
+impl<P: Policy> Still<'_, P> {
+    /// What would be answered now.
+    pub(super) fn consider(&mut self, ask: Ask<P>) -> Verdict<P::Grant, P::Refusal> {
+        let policy = &self.header.policy;
+        let verdict = policy.judge(self.state, ask.request, ask.number);
+        if !P::NUMBERED {
+            // A newcomer never overtakes (R8). Waits on all are passed: they reserve nothing.
+            let waits = self.queue.line.len() > self.queue.alls && !policy.overtakes(self.state, ask.request);
+            return if waits && matches!(verdict, Verdict::Take(..)) { Verdict::Queue } else { verdict };
+        }
+        let standing = match self.queue.line.get_mut(ask.number) {
+            None => return verdict,
+            Some(Place::Reserved) if ask.own => {
+                let due = policy.due(self.state) == Due::Number(ask.number);
+                return if due { verdict } else { Verdict::Queue };
+            }
+            Some(Place::Forfeit) => Standing::Forfeited,
+            Some(_) => Standing::Requested,
+        };
+        policy.occupied(standing).map_or(verdict, Verdict::Refuse)
+    }
+
+    /// Answers if that is possible now.
+    pub(super) fn ask(&mut self, ask: Ask<P>) -> Option<Answer<P>> {
+        match self.consider(ask) {
+            Verdict::Take(state, grant) => {
+                if ask.own {
+                    self.queue.line.remove(ask.number);
+                }
+                self.state = state;
+                Some(Ok(grant))
+            }
+            Verdict::Refuse(refusal) => Some(Err(refusal)),
+            Verdict::Queue => None,
+        }
+    }
+
+    /// Puts `place` where it belongs, and tells the number.
+    pub(super) fn stand(&mut self, ask: Ask<P>, place: Place<P::Request>) -> u64 {
+        self.queue.alls += usize::from(place.is_all());
+        if !P::NUMBERED {
+            return self.queue.line.push(place);
+        }
+        if ask.own {
+            self.queue.line.insert(ask.number, place);
+        } else {
+            self.queue.line.enter(ask.number, place);
+        }
+        ask.number
+    }
+
+    /// Takes out whoever stands at `number`, leaving there what `leave` says.
+    pub(super) fn replace(&mut self, number: u64, leave: Leave) -> Option<Place<P::Request>> {
+        let line = &mut self.queue.line;
+        let left = match leave {
+            Leave::Vacant => line.remove(number),
+            Leave::Reserved => line.insert(number, Place::Reserved),
+            Leave::Forfeit => line.insert(number, Place::Forfeit),
+        };
+        self.queue.alls -= usize::from(left.as_ref().is_some_and(Place::is_all));
+        left
+    }
+
+    /// The answer to one who stood in line, if it has come.
+    pub(super) fn collect(&mut self, ask: Ask<P>) -> Option<Given<P>> {
+        if P::RECORDS {
+            if let Some(given) = self.queue.take_record(ask.number) {
+                return Some(given);
+            }
+        }
+        if self.queue.line.get_mut(ask.number).is_some() {
+            return None;
+        }
+        self.header.read(self.state, ask)
+    }
+
+    /// Answers the one who stood at `number`. A grant may be passed on to those `before` a number.
+    pub(super) fn answer(&mut self, number: u64, request: P::Request, answer: Answer<P>, before: u64) {
+        if P::RECORDS {
+            let tail = before.min(self.queue.line.tail());
+            self.queue.record(number, Given { request, answer, tail });
+        }
+    }
+
+    /// Moves to the state that a grant given back leads to.
+    pub(super) fn offer(&mut self, given: &Given<P>) -> Offered {
+        let before = self.state;
+        let Ok(grant) = given.answer else { return Offered { to: 0, revert: None } };
+        match self.header.policy.give_back(self.state, given.request, grant) {
+            Offer::Nothing => Offered { to: 0, revert: None },
+            Offer::Anybody(state) => {
+                self.state = state;
+                Offered { to: u64::MAX, revert: None }
+            }
+            Offer::Earlier(state) => {
+                self.state = state;
+                Offered { to: given.tail, revert: Some((state, before)) }
+            }
+        }
+    }
+
+    /// Takes an offer back that nobody took up.
+    pub(super) fn withdraw(&mut self, offered: Offered) {
+        if let Some((_, before)) = offered.revert.filter(|&(state, _)| state == self.state) {
+            self.state = before;
+        }
+    }
+}
+
+impl<P: Policy> Held for Still<'_, P> {
+    fn id(&self) -> u64 {
+        self.header.id
+    }
+
+    fn serve(&mut self, from: u64, before: u64, woken: &mut Woken) -> Option<(u64, Arc<Record>)> {
+        let policy = &self.header.policy;
+        loop {
+            let (number, place) = match policy.due(self.state) {
+                Due::First => self.queue.line.first_from(from)?,
+                Due::Number(number) if number >= from => (number, self.queue.line.get_mut(number)?),
+                Due::Number(_) | Due::Nobody => return None,
+            };
+            if number >= before {
+                return None;
+            }
+            let request = match place {
+                Place::Reserved => return None,
+                Place::Forfeit => {
+                    self.queue.line.remove(number);
+                    self.state = policy.pass(self.state);
+                    continue;
+                }
+                Place::Waiting(_, request) | Place::Shared(_, _, request) => *request,
+            };
+            let verdict = policy.judge(self.state, request, number);
+            let answer = match (&*place, verdict) {
+                (_, Verdict::Refuse(refusal)) => Err(refusal),
+                (Place::Shared(record, ..), _) if record.is_all() => {
+                    return Some((number, Arc::clone(record)));
+                }
+                (_, Verdict::Take(state, grant)) => Ok((state, grant)),
+                // Whoever stands first and must wait makes the others wait (R8).
+                (_, Verdict::Queue) => return None,
+            };
+            if let Place::Shared(record, index, _) = place {
+                if record.claim(*index) {
+                    woken.extend(record.take_waker());
+                } else if P::NUMBERED {
+                    // Claimed elsewhere. The place is removed by the wait itself, since nothing would tell it
+                    // from one that somebody else takes there later; then the line is served again.
+                    return None;
+                } else {
+                    self.replace(number, Leave::Vacant);
+                    continue;
+                }
+            }
+            if let Some(Place::Waiting(waker, _)) = self.replace(number, Leave::Vacant) {
+                woken.push(waker);
+            }
+            let answer = answer.map(|(state, grant)| {
+                self.state = state;
+                grant
+            });
+            self.answer(number, request, answer, before);
+        }
+    }
+
+    fn can(&mut self, number: u64) -> bool {
+        let policy = &self.header.policy;
+        let Some(&mut Place::Shared(_, _, request)) = self.queue.line.get_mut(number) else { return false };
+        let alone = match policy.due(self.state) {
+            Due::Nobody => false,
+            Due::Number(due) => due == number,
+            Due::First => self.queue.is_first(number) || policy.overtakes(self.state, request),
+        };
+        alone && matches!(policy.judge(self.state, request, number), Verdict::Take(..))
+    }
+
+    fn grant(&mut self, number: u64) {
+        if let Some(Place::Shared(_, _, request)) = self.replace(number, Leave::Vacant) {
+            if let Verdict::Take(state, grant) = self.header.policy.judge(self.state, request, number) {
+                self.state = state;
+                self.answer(number, request, Ok(grant), u64::MAX);
+            }
+        }
+    }
+
+    fn offer(&mut self, number: u64, leave: Leave) -> Offered {
+        let nothing = Offered { to: 0, revert: None };
+        let policy = &self.header.policy;
+        let given = match self.queue.take_record(number) {
+            Some(given) => given,
+            None if !P::RECORDS && policy.tells(self.state, number) => {
+                Given::unrecorded(P::Request::default(), P::Grant::default())
+            }
+            None => return nothing,
+        };
+        if leave == Leave::Reserved && policy.closed(self.state).is_none() {
+            self.state = policy.undo(self.state);
+            self.queue.line.enter(number, Place::Reserved);
+            return nothing;
+        }
+        self.offer(&given)
+    }
+
+    fn state_mut(&mut self) -> &mut u64 {
+        &mut self.state
+    }
+
+    fn withdraw(&mut self, offered: Offered) {
+        self.withdraw(offered);
+    }
+
+    fn reached(&self) -> Vec<Arc<dyn Object>> {
+        let line = self.queue.line.iter();
+        let alls = line.filter_map(|(_, place)| match place {
+            Place::Shared(record, ..) if record.is_all() => Some(record),
+            _ => None,
+        });
+        alls.flat_map(|record| record.members()).map(|member| Arc::clone(&member.object)).collect()
+    }
+}
+
+impl<P: Policy> Object for Header<P> {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn hold(&self) -> Box<dyn Held + '_> {
+        Box::new(self.hold_still())
+    }
+}
+
+impl<P: Policy> Drop for Still<'_, P> {
+    fn drop(&mut self) {
+        let thawed = self.state << 1 | if self.queue.line.is_empty() { 0 } else { FROZEN };
+        // Ordering: Release publishes the state, and all that came before it, to `state` and `quick`.
+        self.header.word.store(thawed, Ordering::Release);
+    }
+}

@@ -1,0 +1,326 @@
+//! Events: a flag that waiters wait for.
+//!
+//! The whole behaviour is this table; the [`Policy`] of the file is its code.
+//!
+//! | state | `wait`                             | `set`                                     | `reset` | `pulse`                                |
+//! |-------|------------------------------------|-------------------------------------------|---------|----------------------------------------|
+//! | unset | stands in line                     | manual: set, all in line are released; automatic: the first in line is released, or set if there is none | unset | as `set` for those in line, then unset |
+//! | set   | manual: at once; automatic: at once, then unset | set                          | unset   | unset                                  |
+//!
+//! A release that its waiter never saw: a manual event is left as it is. An automatic event's goes to
+//! the next in line, or sets the event; but if the event was reset since, or if it was a pulse, only
+//! somebody who stood in line at the signal can have it.
+
+use crate::dispatch::{
+    Answer, Halves, Header, Leave, Offer, Part, Policy, Signal, Verdict, Wait, drop_part, poll_part,
+};
+use std::convert::Infallible;
+use std::marker::PhantomData;
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+// ===== policy: pure, knows no waiter =====
+
+/// The rules of an event.
+#[derive(Debug)]
+pub struct Flag {
+    auto: bool,
+}
+
+/// A state: bit 0 set, bit 1 by a pulse, above them how many resets there were.
+const SET: u64 = 1;
+const PULSE: u64 = 2;
+const RESET: u64 = 4;
+
+/// What is known of a release if it must be given back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Release {
+    pulse: bool,
+    resets: u64,
+}
+
+impl Policy for Flag {
+    type Request = ();
+    type Grant = Release;
+    type Refusal = Infallible;
+
+    fn judge(&self, state: u64, (): (), _: u64) -> Verdict<Release, Infallible> {
+        if !is_set(state) {
+            return Verdict::Queue;
+        }
+        let release = Release { pulse: state & PULSE != 0, resets: state / RESET };
+        Verdict::Take(if self.auto { state & !(SET | PULSE) } else { state }, release)
+    }
+
+    fn give_back(&self, state: u64, (): (), release: Release) -> Offer {
+        if !self.auto {
+            Offer::Nothing
+        } else if release.pulse || release.resets != state / RESET {
+            Offer::Earlier(state | SET | PULSE)
+        } else {
+            Offer::Anybody(state | SET)
+        }
+    }
+}
+
+fn is_set(state: u64) -> bool {
+    state & SET != 0
+}
+
+// ===== the object =====
+
+pub(crate) use sealed::Kind;
+
+mod sealed {
+    pub trait Kind: Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe + 'static {
+        const AUTO: bool;
+        const NAME: &'static str;
+    }
+}
+
+/// Marks [`ManualResetEvent`].
+#[derive(Debug)]
+pub struct Manual(());
+
+/// Marks [`AutoResetEvent`].
+#[derive(Debug)]
+pub struct Auto(());
+
+impl Kind for Manual {
+    const AUTO: bool = false;
+    const NAME: &'static str = "ManualResetEvent";
+}
+
+impl Kind for Auto {
+    const AUTO: bool = true;
+    const NAME: &'static str = "AutoResetEvent";
+}
+
+/// A flag that stays set until it is reset: everybody who waits while it is set, or is in line when it
+/// is set, goes on. Win32 `CreateEvent` with manual reset.
+///
+/// See [`Event`] for its methods. If one release should let one waiter through, take an
+/// [`AutoResetEvent`].
+///
+/// # Examples
+///
+/// ```
+/// use batons::ManualResetEvent;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let ready = ManualResetEvent::new(false);
+/// let waiter = tokio::spawn({
+///     let ready = ready.clone();
+///     async move { ready.wait().await }
+/// });
+/// ready.set();
+/// waiter.await.unwrap();
+/// ready.wait().await; // still set
+/// # }
+/// ```
+pub type ManualResetEvent = Event<Manual>;
+
+/// A flag that one waiter takes: each `set` lets one through, now or later. Win32 `CreateEvent` with
+/// automatic reset.
+///
+/// See [`Event`] for its methods. It remembers one signal, not how many; to count, take a
+/// [`Semaphore`](crate::Semaphore).
+///
+/// # Examples
+///
+/// ```
+/// use batons::AutoResetEvent;
+///
+/// let event = AutoResetEvent::new(false);
+/// event.set();
+/// event.set(); // set already
+/// assert!(event.try_wait());
+/// assert!(!event.try_wait());
+/// ```
+pub type AutoResetEvent = Event<Auto>;
+
+/// An event: [`ManualResetEvent`] or [`AutoResetEvent`].
+///
+/// Clones are handles to one event.
+///
+/// # Order
+///
+/// Waiters are released in the order of their first poll, tasks and threads in one line. A
+/// newcomer never overtakes: a set automatic event has nobody in line.
+///
+/// # Memory ordering
+///
+/// What was done before a `set` or `pulse` is visible to whoever it releases, and to whoever finds the event
+/// set by it.
+pub struct Event<K: Kind> {
+    header: Arc<Header<Flag>>,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K: Kind> Event<K> {
+    /// Creates an event that is set or not.
+    #[must_use]
+    pub fn new(set: bool) -> Self {
+        Self { header: Arc::new(Header::new(Flag { auto: K::AUTO }, u64::from(set))), kind: PhantomData }
+    }
+
+    /// Sets the event and returns whether it was set before. Win32 `SetEvent`.
+    ///
+    /// A manual event releases everybody in line. An automatic event releases the first in line and stays
+    /// unset, or becomes set if there is none. The decision is taken here: a
+    /// [`reset`](Event::reset) that follows does not take it back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::ManualResetEvent;
+    /// let event = ManualResetEvent::new(false);
+    /// assert!(!event.set());
+    /// assert!(event.set());
+    /// ```
+    #[allow(clippy::must_use_candidate)] // the state before is of use to some
+    pub fn set(&self) -> bool {
+        self.header.change(|state| (state | SET, is_set(state)))
+    }
+
+    /// Clears the event and returns whether it was set before. Win32 `ResetEvent`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::AutoResetEvent;
+    /// let event = AutoResetEvent::new(true);
+    /// assert!(event.reset());
+    /// assert!(!event.try_wait());
+    /// ```
+    #[allow(clippy::must_use_candidate)]
+    pub fn reset(&self) -> bool {
+        self.header.change(|state| ((state & !SET) + RESET, is_set(state)))
+    }
+
+    /// Sets the event for those in line and clears it, in one step; returns whether it was set before.
+    /// Win32 `PulseEvent`.
+    ///
+    /// A manual event releases all who stood in line before, an automatic event the first of them; nobody who
+    /// comes later, and nobody ever sees it set. In Win32 a waiter may miss a pulse while it
+    /// is briefly away from its wait; here whoever has been polled once stands in line.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::ManualResetEvent;
+    /// let event = ManualResetEvent::new(true);
+    /// assert!(event.pulse());
+    /// assert!(!event.is_set());
+    /// ```
+    #[allow(clippy::must_use_candidate)]
+    pub fn pulse(&self) -> bool {
+        let pulse = |_: &Flag, state| Ok::<_, Infallible>((state | SET | PULSE, is_set(state)));
+        let Ok(before) = self.header.signal(pulse, |_, state| state & !(SET | PULSE));
+        before
+    }
+
+    /// Whether the event is set. Stale as soon as it is read.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        is_set(self.header.state())
+    }
+
+    /// Waits until the event is set, or is set or pulsed while standing in line. An automatic event is
+    /// cleared by the one it releases.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe. Dropping the future before its release gives up the place and changes nothing. After the
+    /// release, and before the poll that would have shown it, the release of an automatic event goes to the next in
+    /// line or sets the event again; if the event was reset since, or it was a pulse, only somebody who
+    /// stood in line at that time can have it.
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    pub fn wait(&self) -> WaitEvent<'_, K> {
+        WaitEvent { event: Some(self), wait: Wait::new((), 0, Leave::Vacant) }
+    }
+
+    /// Whether the event is set; an automatic event is cleared then. Never waits.
+    #[must_use]
+    pub fn try_wait(&self) -> bool {
+        Wait::new((), 0, Leave::Vacant).now(&self.header).is_some()
+    }
+}
+
+impl<K: Kind> Clone for Event<K> {
+    fn clone(&self) -> Self {
+        Self { header: Arc::clone(&self.header), kind: PhantomData }
+    }
+}
+
+impl<K: Kind> fmt::Debug for Event<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(K::NAME).field("set", &self.is_set()).finish_non_exhaustive()
+    }
+}
+
+impl<K: Kind> Signal for &Event<K> {
+    type Policy = Flag;
+    type Error = Infallible;
+
+    fn header(&self) -> &Arc<Header<Flag>> {
+        &self.header
+    }
+
+    fn change(&self, state: u64) -> Result<(u64, ()), Infallible> {
+        Ok((state | SET, ()))
+    }
+
+    fn signaled(self) {}
+}
+
+// ===== future =====
+
+/// Future of [`Event::wait`].
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct WaitEvent<'a, K: Kind> {
+    /// Leaves with the answer.
+    event: Option<&'a Event<K>>,
+    wait: Wait<Flag>,
+}
+
+impl<K: Kind> Part for WaitEvent<'_, K> {
+    type Policy = Flag;
+
+    fn wait(&mut self) -> Option<Halves<'_, Flag>> {
+        Some((&self.event?.header, &mut self.wait))
+    }
+
+    fn finish(&mut self, _: Answer<Flag>) {
+        self.event = None;
+    }
+}
+
+impl<K: Kind> Future for WaitEvent<'_, K> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        poll_part(&mut *self, cx, "WaitEvent")
+    }
+}
+
+impl<K: Kind> Drop for WaitEvent<'_, K> {
+    fn drop(&mut self) {
+        drop_part(self);
+    }
+}
+
+impl<K: Kind> fmt::Debug for WaitEvent<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitEvent").field("event", &self.event).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,262 @@
+//! Lists of waits: arrays, vectors and tuples, driven alike.
+
+use crate::dispatch::{Member, Part, Record};
+use std::error::Error;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// A future of this crate that waits for one object, and so can be part of a wait on several.
+///
+/// Sealed: other futures take part through an adapter.
+pub trait Waitable: Part {}
+
+impl<T: Part> Waitable for T {}
+
+/// A list of waits: `[T; N]`, `Vec<T>`, or a tuple of up to eight [`Waitable`]s. Sealed.
+pub trait WaitList: sealed::IntoList<List: List<Any = Self::Any, All = Self::All>> {
+    /// What a wait on any answers beside the index.
+    type Any;
+    /// What a wait on all answers.
+    type All;
+}
+
+mod sealed {
+    pub trait IntoList {
+        type List;
+        fn into_list(self) -> Self::List;
+    }
+}
+
+/// The futures of a list, and what they have answered.
+pub trait List {
+    type Any;
+    type All;
+    fn len(&self) -> usize;
+    fn slot(&mut self, index: usize) -> &mut dyn Driven;
+    fn any(&mut self, index: usize) -> Option<Self::Any>;
+    fn all(&mut self) -> Option<Self::All>;
+}
+
+type Refusal = Box<dyn Error + Send + Sync>;
+
+/// One future of a list, whatever its kind.
+pub trait Driven {
+    /// What identifies its object.
+    fn id(&mut self) -> Option<u64>;
+    fn drive(&mut self, cx: &mut Context<'_>);
+    /// Asks without standing in line; true if it was answered.
+    fn ask(&mut self) -> bool;
+    /// Stands in line as a place of `record`; true if it was answered instead.
+    fn join(&mut self, record: &Arc<Record>, index: usize) -> bool;
+    fn join_all(&mut self, record: &Arc<Record>, index: usize) -> Result<(), Refusal>;
+    fn member(&mut self) -> Option<Member>;
+    /// Takes the answer after the record was claimed for it; false if there is none.
+    fn collect(&mut self) -> bool;
+    fn collect_all(&mut self) -> Result<(), Refusal>;
+    /// Leaves the line, giving back what it was granted.
+    fn part(&mut self);
+}
+
+/// A future and its answer.
+#[allow(missing_debug_implementations)] // the lists' own futures are what is seen
+pub struct Slot<T: Part> {
+    part: T,
+    output: Option<T::Output>,
+}
+
+impl<T: Part> Slot<T> {
+    pub(super) fn new(part: T) -> Self {
+        Self { part, output: None }
+    }
+
+    pub(super) fn output(&mut self) -> Option<T::Output> {
+        self.output.take()
+    }
+
+    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<T::Output> {
+        let Some((header, wait)) = self.part.wait() else { return Poll::Pending };
+        match wait.poll(header, cx) {
+            Poll::Ready(answer) => Poll::Ready(self.part.finish(answer)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<T: Part> Driven for Slot<T> {
+    fn id(&mut self) -> Option<u64> {
+        self.part.wait().map(|(header, _)| header.id())
+    }
+
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        self.part.drive(cx);
+    }
+
+    fn ask(&mut self) -> bool {
+        let answer = self.part.wait().and_then(|(header, wait)| wait.now(header));
+        self.output = answer.map(|answer| self.part.finish(answer));
+        self.output.is_some()
+    }
+
+    fn join(&mut self, record: &Arc<Record>, index: usize) -> bool {
+        let answer = self.part.wait().and_then(|(header, wait)| wait.join(header, record, index));
+        self.output = answer.map(|answer| self.part.finish(answer));
+        self.output.is_some()
+    }
+
+    fn join_all(&mut self, record: &Arc<Record>, index: usize) -> Result<(), Refusal> {
+        match self.part.wait().and_then(|(header, wait)| wait.join(header, record, index)) {
+            Some(Err(refusal)) => Err(refusal.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn member(&mut self) -> Option<Member> {
+        self.part.wait().map(|(header, wait)| wait.member(header))
+    }
+
+    fn collect(&mut self) -> bool {
+        let answer = self.part.wait().and_then(|(header, wait)| wait.collect(header));
+        self.output = answer.map(|answer| self.part.finish(answer));
+        self.output.is_some()
+    }
+
+    fn collect_all(&mut self) -> Result<(), Refusal> {
+        match self.part.wait().and_then(|(header, wait)| wait.collect(header)) {
+            Some(Err(refusal)) => Err(refusal.into()),
+            Some(granted) => {
+                self.output = Some(self.part.finish(granted));
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn part(&mut self) {
+        if let Some((header, wait)) = self.part.wait() {
+            wait.part(header);
+        }
+    }
+}
+
+// ===== vectors and arrays =====
+
+impl<T: Waitable> sealed::IntoList for Vec<T> {
+    type List = Vec<Slot<T>>;
+
+    fn into_list(self) -> Self::List {
+        self.into_iter().map(Slot::new).collect()
+    }
+}
+
+impl<T: Waitable> WaitList for Vec<T> {
+    type Any = T::Output;
+    type All = Vec<T::Output>;
+}
+
+impl<T: Part> List for Vec<Slot<T>> {
+    type Any = T::Output;
+    type All = Vec<T::Output>;
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn slot(&mut self, index: usize) -> &mut dyn Driven {
+        &mut self[index]
+    }
+
+    fn any(&mut self, index: usize) -> Option<T::Output> {
+        self[index].output()
+    }
+
+    fn all(&mut self) -> Option<Vec<T::Output>> {
+        self.iter_mut().map(Slot::output).collect()
+    }
+}
+
+impl<T: Waitable, const N: usize> sealed::IntoList for [T; N] {
+    type List = [Slot<T>; N];
+
+    fn into_list(self) -> Self::List {
+        self.map(Slot::new)
+    }
+}
+
+impl<T: Waitable, const N: usize> WaitList for [T; N] {
+    type Any = T::Output;
+    type All = [T::Output; N];
+}
+
+impl<T: Part, const N: usize> List for [Slot<T>; N] {
+    type Any = T::Output;
+    type All = [T::Output; N];
+
+    fn len(&self) -> usize {
+        N
+    }
+
+    fn slot(&mut self, index: usize) -> &mut dyn Driven {
+        &mut self[index]
+    }
+
+    fn any(&mut self, index: usize) -> Option<T::Output> {
+        self[index].output()
+    }
+
+    fn all(&mut self) -> Option<[T::Output; N]> {
+        let outputs: Option<Vec<_>> = self.iter_mut().map(Slot::output).collect();
+        outputs?.try_into().ok()
+    }
+}
+
+// ===== tuples =====
+
+macro_rules! tuple {
+    ($len:literal: $($T:ident $index:tt),+) => {
+        impl<$($T: Waitable),+> sealed::IntoList for ($($T,)+) {
+            type List = ($(Slot<$T>,)+);
+
+            fn into_list(self) -> Self::List {
+                ($(Slot::new(self.$index),)+)
+            }
+        }
+
+        impl<$($T: Waitable),+> WaitList for ($($T,)+) {
+            type Any = ($(Option<$T::Output>,)+);
+            type All = ($($T::Output,)+);
+        }
+
+        impl<$($T: Part),+> List for ($(Slot<$T>,)+) {
+            type Any = ($(Option<$T::Output>,)+);
+            type All = ($($T::Output,)+);
+
+            fn len(&self) -> usize {
+                $len
+            }
+
+            fn slot(&mut self, index: usize) -> &mut dyn Driven {
+                match index {
+                    $($index => &mut self.$index,)+
+                    _ => unreachable!("a list is asked only for what it has"),
+                }
+            }
+
+            fn any(&mut self, _: usize) -> Option<Self::Any> {
+                Some(($(self.$index.output(),)+))
+            }
+
+            fn all(&mut self) -> Option<Self::All> {
+                Some(($(self.$index.output()?,)+))
+            }
+        }
+    };
+}
+
+tuple!(1: A 0);
+tuple!(2: A 0, B 1);
+tuple!(3: A 0, B 1, C 2);
+tuple!(4: A 0, B 1, C 2, D 3);
+tuple!(5: A 0, B 1, C 2, D 3, E 4);
+tuple!(6: A 0, B 1, C 2, D 3, E 4, F 5);
+tuple!(7: A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+tuple!(8: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);

@@ -1,0 +1,455 @@
+//! A mutex with an explicit owner, recursion, and word of an owner that is gone.
+//!
+//! The whole behaviour is this table; the [`Policy`] of the file is its code. `o` is the asking owner.
+//!
+//! | state            | `lock` by `o`                           | `unlock` by `o`                  | `o` is gone                     |
+//! |------------------|-----------------------------------------|----------------------------------|---------------------------------|
+//! | free             | owned by `o`, depth 1                   | refused                          | nothing                         |
+//! | free, abandoned  | owned by `o`, depth 1; told `Abandoned`; the mark is gone | refused        | nothing                         |
+//! | owned by `o`     | depth + 1, whoever is in line           | depth − 1; at 0 the next in line owns it | free, abandoned; the next in line owns it and is told |
+//! | owned by another | stands in line                          | refused                          | nothing                         |
+//!
+//! A grant that nobody saw gives one level back, and the mark if it came with one.
+
+use crate::dispatch::{
+    Answer, Halves, Header, Holdings, Leave, Offer, Part, Policy, Signal, Verdict, Wait, drop_part, poll_part,
+};
+use crate::error::{Abandoned, NotOwner};
+use crate::sync::{panicking, unique_id};
+use std::convert::Infallible;
+use std::{
+    borrow::Borrow,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+// ===== policy: pure, knows no waiter =====
+
+/// The rules of a mutex. A request is the owner's number, never 0.
+#[derive(Debug)]
+pub struct Ownership;
+
+/// What a new owner is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Told {
+    abandoned: bool,
+}
+
+/// A state: bit 0 abandoned, bits 1 to 16 the depth, above them the owner.
+#[derive(Clone, Copy)]
+struct Owned(u64);
+
+impl Owned {
+    const ABANDONED: u64 = 1;
+    const LEVEL: u64 = 2;
+    /// The deepest recursion.
+    const DEEPEST: u32 = 0xFFFF;
+
+    fn state(owner: u64, depth: u32, abandoned: bool) -> u64 {
+        owner << 17 | u64::from(depth) << 1 | u64::from(abandoned)
+    }
+
+    fn owner(self) -> u64 {
+        self.0 >> 17
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // 16 bits
+    fn depth(self) -> u32 {
+        (self.0 >> 1) as u32 & Self::DEEPEST
+    }
+
+    fn is_abandoned(self) -> bool {
+        self.0 & Self::ABANDONED != 0
+    }
+
+    /// The state with one level less.
+    fn up(self) -> u64 {
+        match self.depth() {
+            0 | 1 => Self::state(0, 0, self.is_abandoned()),
+            _ => self.0 - Self::LEVEL,
+        }
+    }
+}
+
+impl Policy for Ownership {
+    type Request = u64;
+    type Grant = Told;
+    type Refusal = Infallible;
+
+    fn judge(&self, state: u64, owner: u64, _: u64) -> Verdict<Told, Infallible> {
+        let state = Owned(state);
+        if state.depth() == 0 {
+            Verdict::Take(Owned::state(owner, 1, false), Told { abandoned: state.is_abandoned() })
+        } else if state.owner() == owner && state.depth() < Owned::DEEPEST {
+            Verdict::Take(state.0 + Owned::LEVEL, Told { abandoned: false })
+        } else {
+            Verdict::Queue
+        }
+    }
+
+    fn give_back(&self, state: u64, owner: u64, told: Told) -> Offer {
+        if Owned(state).owner() != owner {
+            // The owner is gone, and the mutex with it.
+            return Offer::Nothing;
+        }
+        Offer::Anybody(Owned(state).up() | u64::from(told.abandoned))
+    }
+
+    fn overtakes(&self, state: u64, owner: u64) -> bool {
+        Owned(state).owner() == owner
+    }
+}
+
+/// A change by which `owner` lets one level go, leaving a mark if it is abandoned; tells the depth before.
+fn unlock(state: u64, owner: u64, abandoned: bool) -> Result<(u64, u32), NotOwner> {
+    let state = Owned(state);
+    if state.depth() == 0 || state.owner() != owner {
+        return Err(NotOwner(()));
+    }
+    Ok((state.up() | u64::from(abandoned), state.depth()))
+}
+
+/// A change by which `owner` is gone.
+fn abandon(state: u64, owner: u64) -> Result<(u64, ()), NotOwner> {
+    unlock(state, owner, true).map(|_| (Owned::state(0, 0, true), ()))
+}
+
+// ===== the owner =====
+
+/// Who owns a [`Mutex`]: an explicit token.
+///
+/// Tasks have no identity of their own: many waits run in one task, and a task moves between threads. So the
+/// token is the identity: equal token, same owner, and recursion. Dropping the token while it still
+/// owns mutexes abandons them, as the end of a thread does in Win32.
+#[derive(Debug)]
+pub struct Owner {
+    inner: Arc<OwnerInner>,
+}
+
+#[derive(Debug)]
+struct OwnerInner {
+    number: u64,
+    holdings: Holdings<Ownership>,
+}
+
+impl Owner {
+    /// Makes an owner that is nobody else.
+    #[must_use]
+    pub fn new() -> Self {
+        // 0 is nobody; 2^46 owners and objects take centuries.
+        let number = unique_id() + 1;
+        Self { inner: Arc::new(OwnerInner { number, holdings: Holdings::new() }) }
+    }
+}
+
+impl Default for Owner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        for header in self.inner.holdings.take() {
+            // Refused if a guard has let go of it meanwhile.
+            let _ = header.signal(|_, state| abandon(state, self.inner.number), |_, state| state);
+        }
+    }
+}
+
+// ===== the object =====
+
+/// A mutex without data, owned by an [`Owner`]. Win32 `CreateMutex`.
+///
+/// Clones are handles to one mutex. An owner may lock it again and again; it is free when all its guards are
+/// gone. If an owner goes away with the mutex locked (its guard is dropped by a panic, its token is
+/// dropped, or it says so), the next owner gets it as [`Abandoned`], once.
+///
+/// For data behind a lock, take tokio's or std's mutex.
+///
+/// # Order
+///
+/// That of the first polls, tasks and threads in one line; only the present owner may pass it.
+///
+/// # Memory ordering
+///
+/// What an owner did before it unlocked is visible to the next one.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{Mutex, Owner};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (mutex, me) = (Mutex::new(), Owner::new());
+/// let outer = mutex.lock(&me).await.expect("nobody has abandoned it");
+/// let inner = mutex.lock(&me).await.expect("recursion");
+/// assert_eq!(mutex.depth(), 2);
+/// drop((inner, outer));
+/// assert!(!mutex.is_locked());
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Mutex {
+    header: Arc<Header<Ownership>>,
+}
+
+impl Mutex {
+    /// Creates a mutex that nobody owns.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { header: Arc::new(Header::new(Ownership, 0)) }
+    }
+
+    /// Waits until `owner` owns the mutex. Win32 `WaitForSingleObject`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe. Dropping the future gives up the place in line. A grant that was not seen is given
+    /// back, one level, and an abandonment that came with it is told to the next owner instead.
+    ///
+    /// # Errors
+    ///
+    /// [`Abandoned`] holds the guard: the mutex is owned all the same.
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    pub fn lock<'a>(&'a self, owner: &Owner) -> LockMutex<&'a Self> {
+        LockMutex::new(self, owner)
+    }
+
+    /// [`lock`](Mutex::lock) with a future and a guard that may leave the scope.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`lock`](Mutex::lock).
+    ///
+    /// # Errors
+    ///
+    /// As [`lock`](Mutex::lock).
+    pub fn lock_owned(&self, owner: &Owner) -> LockMutex<Self> {
+        LockMutex::new(self.clone(), owner)
+    }
+
+    /// Locks the mutex if that is possible at once; `None` if another one owns it.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock`](Mutex::lock).
+    #[must_use]
+    pub fn try_lock(&self, owner: &Owner) -> Option<Result<MutexGuard<'_>, Abandoned<MutexGuard<'_>>>> {
+        let Ok(told) = Wait::new(owner.inner.number, 0, Leave::Vacant).now(&self.header)?;
+        Some(HeldMutex::new(self, &owner.inner, told))
+    }
+
+    /// How deep the present owner has locked it; 0 if it is free. Stale as soon as it is read.
+    #[must_use]
+    pub fn depth(&self) -> u32 {
+        Owned(self.header.state()).depth()
+    }
+
+    /// Whether somebody owns it. Stale as soon as it is read.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.depth() > 0
+    }
+
+    /// Whether `owner` owns it.
+    #[must_use]
+    pub fn is_owned_by(&self, owner: &Owner) -> bool {
+        let state = Owned(self.header.state());
+        state.depth() > 0 && state.owner() == owner.inner.number
+    }
+
+    /// Whether the next owner will be told that the last one is gone. Looking does not change it.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        Owned(self.header.state()).is_abandoned()
+    }
+
+    /// Unlocks one level for `owner` and returns the depth before. Win32 `ReleaseMutex`, for owners whose
+    /// guards were [forgotten](HeldMutex::forget).
+    ///
+    /// # Errors
+    ///
+    /// [`NotOwner`] if `owner` does not own it; nothing is changed.
+    pub fn unlock(&self, owner: &Owner) -> Result<u32, NotOwner> {
+        let depth =
+            self.header.signal(|_, state| unlock(state, owner.inner.number, false), |_, state| state)?;
+        if depth == 1 {
+            owner.inner.holdings.remove(&self.header);
+        }
+        Ok(depth)
+    }
+
+    /// The signal "unlock one level for `owner`", for [`signal_and_wait`](crate::signal_and_wait). The guard of the
+    /// level must be [forgotten](HeldMutex::forget) first.
+    #[must_use]
+    pub fn unlocking<'a>(&'a self, owner: &'a Owner) -> Unlocking<'a> {
+        Unlocking { mutex: self, owner }
+    }
+}
+
+impl Default for Mutex {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Mutex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = Owned(self.header.state());
+        f.debug_struct("Mutex")
+            .field("depth", &state.depth())
+            .field("abandoned", &state.is_abandoned())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One level of a mutex to be unlocked by [`signal_and_wait`](crate::signal_and_wait); made by
+/// [`Mutex::unlocking`].
+#[derive(Debug)]
+pub struct Unlocking<'a> {
+    mutex: &'a Mutex,
+    owner: &'a Owner,
+}
+
+impl Signal for Unlocking<'_> {
+    type Policy = Ownership;
+    type Error = NotOwner;
+
+    fn header(&self) -> &Arc<Header<Ownership>> {
+        &self.mutex.header
+    }
+
+    fn change(&self, state: u64) -> Result<(u64, ()), NotOwner> {
+        unlock(state, self.owner.inner.number, false).map(|(state, _)| (state, ()))
+    }
+
+    fn signaled(self) {
+        if !self.mutex.is_owned_by(self.owner) {
+            self.owner.inner.holdings.remove(&self.mutex.header);
+        }
+    }
+}
+
+// ===== guard =====
+
+/// A level of a mutex held through a reference: what [`Mutex::lock`] answers.
+pub type MutexGuard<'a> = HeldMutex<&'a Mutex>;
+
+/// A level of a mutex held through a handle of its own: what [`Mutex::lock_owned`] answers.
+pub type OwnedMutexGuard = HeldMutex<Mutex>;
+
+/// One level of a locked mutex; dropping it unlocks the level. Used by its names [`MutexGuard`] and
+/// [`OwnedMutexGuard`].
+///
+/// Dropped by a panic it marks the mutex as abandoned. If its owner's token is gone it does nothing. If it is leaked the mutex
+/// stays locked until the token is dropped.
+#[must_use = "the mutex is unlocked as soon as the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct HeldMutex<H: Borrow<Mutex>> {
+    mutex: H,
+    /// Absent once the guard has been forgotten.
+    owner: Option<Arc<OwnerInner>>,
+    /// Whether the next owner is to be told that this one left the mutex in disorder.
+    disorder: bool,
+}
+
+impl<H: Borrow<Mutex>> HeldMutex<H> {
+    fn new(mutex: H, owner: &Arc<OwnerInner>, told: Told) -> Result<Self, Abandoned<Self>> {
+        owner.holdings.add(&mutex.borrow().header);
+        let guard = Self { mutex, owner: Some(Arc::clone(owner)), disorder: told.abandoned };
+        // Whoever drops the error without opening it has not put the disorder right.
+        if told.abandoned { Err(Abandoned::new(guard, |guard| guard.disorder = false)) } else { Ok(guard) }
+    }
+
+    /// Unlocks the level and marks the mutex: the next owner is told that this one left it in disorder.
+    pub fn abandon(mut self) {
+        self.disorder = true;
+    }
+
+    /// Keeps the level locked without a guard; [`Mutex::unlock`] unlocks it.
+    pub fn forget(mut self) {
+        self.owner = None;
+    }
+}
+
+impl<H: Borrow<Mutex>> Drop for HeldMutex<H> {
+    fn drop(&mut self) {
+        let Some(owner) = &self.owner else { return };
+        let disorder = self.disorder || panicking();
+        let header = &self.mutex.borrow().header;
+        // Refused if the owner's token is gone: the mutex was taken from it then.
+        let unlocked = header.signal(|_, state| unlock(state, owner.number, disorder), |_, state| state);
+        if unlocked == Ok(1) {
+            owner.holdings.remove(header);
+        }
+    }
+}
+
+impl<H: Borrow<Mutex>> fmt::Debug for HeldMutex<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeldMutex").finish_non_exhaustive()
+    }
+}
+
+// ===== future =====
+
+/// Future of [`Mutex::lock`] and [`Mutex::lock_owned`].
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct LockMutex<H: Borrow<Mutex>> {
+    /// Leaves with the answer.
+    mutex: Option<H>,
+    owner: Arc<OwnerInner>,
+    wait: Wait<Ownership>,
+}
+
+impl<H: Borrow<Mutex>> LockMutex<H> {
+    fn new(mutex: H, owner: &Owner) -> Self {
+        let owner = Arc::clone(&owner.inner);
+        Self { mutex: Some(mutex), wait: Wait::new(owner.number, 0, Leave::Vacant), owner }
+    }
+}
+
+// Nothing in here is ever pinned.
+impl<H: Borrow<Mutex>> Unpin for LockMutex<H> {}
+
+impl<H: Borrow<Mutex>> Part for LockMutex<H> {
+    type Policy = Ownership;
+
+    fn wait(&mut self) -> Option<Halves<'_, Ownership>> {
+        Some((&self.mutex.as_ref()?.borrow().header, &mut self.wait))
+    }
+
+    fn finish(&mut self, answer: Answer<Ownership>) -> Self::Output {
+        let mutex = self.mutex.take().expect("a wait is answered once");
+        let Ok(told) = answer;
+        HeldMutex::new(mutex, &self.owner, told)
+    }
+}
+
+impl<H: Borrow<Mutex>> Future for LockMutex<H> {
+    type Output = Result<HeldMutex<H>, Abandoned<HeldMutex<H>>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        poll_part(&mut *self, cx, "LockMutex")
+    }
+}
+
+impl<H: Borrow<Mutex>> Drop for LockMutex<H> {
+    fn drop(&mut self) {
+        drop_part(self);
+    }
+}
+
+impl<H: Borrow<Mutex>> fmt::Debug for LockMutex<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LockMutex").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,453 @@
+//! A counting semaphore with a maximum.
+//!
+//! The whole behaviour is this table; the [`Policy`] of the file is its code. `c` is the count, `m` the
+//! maximum.
+//!
+//! | state   | `acquire_many(n)`                                  | `release(n)`                                  | `resize(k)`             | `close`      |
+//! |---------|----------------------------------------------------|-----------------------------------------------|-------------------------|--------------|
+//! | open    | refused if `n > m`; takes `n` if `n ≤ c` and nobody is in line; else stands in line | refused if `n = 0` or `c + n > m`; else `c + n`, then the line is served in order | `m = k`, `c = min(c, k)` | closed, everybody in line is refused |
+//! | closed  | refused                                            | as if open                                    | as if open              | nothing      |
+//!
+//! Permits that nobody saw or wants come back up to the maximum.
+
+use crate::dispatch::{
+    Answer, Halves, Header, Leave, Offer, Part, Policy, Signal, Verdict, Wait, drop_part, poll_part,
+};
+use crate::error::{AcquireError, ReleaseError, TryAcquireError};
+use std::{
+    borrow::Borrow,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+// ===== policy: pure, knows no waiter =====
+
+/// The rules of a semaphore.
+#[derive(Debug)]
+pub struct Permits;
+
+/// The largest maximum, that of Win32.
+const MAX: u32 = i32::MAX as u32;
+
+/// A state: bits 0 to 30 the count, 31 to 61 the maximum, bit 62 closed.
+#[derive(Clone, Copy)]
+struct Count(u64);
+
+impl Count {
+    const CLOSED: u64 = 1 << 62;
+
+    fn new(count: u32, max: u32) -> Self {
+        Self(u64::from(count) | u64::from(max) << 31)
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // 31 bits
+    fn count(self) -> u32 {
+        (self.0 & u64::from(MAX)) as u32
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // 31 bits
+    fn max(self) -> u32 {
+        (self.0 >> 31 & u64::from(MAX)) as u32
+    }
+
+    fn is_closed(self) -> bool {
+        self.0 & Self::CLOSED != 0
+    }
+
+    /// The same with another count.
+    fn with(self, count: u32) -> u64 {
+        self.0 & !u64::from(MAX) | u64::from(count)
+    }
+
+    /// The state after `n` permits came back; what exceeds the maximum is gone.
+    fn returned(self, n: u32) -> u64 {
+        self.with(self.count().saturating_add(n).min(self.max()))
+    }
+}
+
+impl Policy for Permits {
+    type Request = u32;
+    type Grant = ();
+    type Refusal = AcquireError;
+
+    fn judge(&self, state: u64, n: u32, _: u64) -> Verdict<(), AcquireError> {
+        let state = Count(state);
+        if state.is_closed() {
+            Verdict::Refuse(AcquireError::Closed)
+        } else if n > state.max() {
+            Verdict::Refuse(AcquireError::TooMany { max: state.max() })
+        } else if n <= state.count() {
+            Verdict::Take(state.with(state.count() - n), ())
+        } else {
+            Verdict::Queue
+        }
+    }
+
+    fn give_back(&self, state: u64, n: u32, (): ()) -> Offer {
+        Offer::Anybody(Count(state).returned(n))
+    }
+
+    fn closed(&self, state: u64) -> Option<AcquireError> {
+        Count(state).is_closed().then_some(AcquireError::Closed)
+    }
+}
+
+fn release(state: u64, n: u32) -> Result<(u64, u32), ReleaseError> {
+    let state = Count(state);
+    let (count, max) = (state.count(), state.max());
+    match count.checked_add(n) {
+        _ if n == 0 => Err(ReleaseError::Zero),
+        Some(sum) if sum <= max => Ok((state.with(sum), count)),
+        _ => Err(ReleaseError::OverMaximum { available: count, max }),
+    }
+}
+
+// ===== the object =====
+
+/// A count of permits with a maximum: [`acquire`](Semaphore::acquire) takes one or waits, and
+/// [`release`](Semaphore::release), or dropping the permit, puts it back. Win32 `CreateSemaphore`.
+///
+/// Clones are handles to one semaphore. Anybody may release, whether it has acquired or not. If
+/// a permit should have a number and its turn, take a [`Baton`](crate::Baton).
+///
+/// # Order
+///
+/// Strictly that of the first polls, also for [`acquire_many`](Semaphore::acquire_many): a large request at
+/// the head makes smaller ones behind it wait. A newcomer never overtakes.
+///
+/// # Memory ordering
+///
+/// What was done before a release is visible to whoever gets its permits.
+///
+/// # Examples
+///
+/// ```
+/// use batons::Semaphore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), batons::AcquireError> {
+/// let semaphore = Semaphore::new(2, 2);
+/// let (first, _second) = (semaphore.acquire().await?, semaphore.acquire().await?);
+/// assert_eq!(semaphore.available(), 0);
+/// drop(first);
+/// assert_eq!(semaphore.available(), 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Semaphore {
+    header: Arc<Header<Permits>>,
+}
+
+impl Semaphore {
+    /// Creates a semaphore with `initial` permits available, and never more than `max`.
+    ///
+    /// # Panics
+    ///
+    /// If `max` is 0 or more than 2,147,483,647, or if `initial` exceeds it.
+    #[must_use]
+    #[track_caller]
+    pub fn new(initial: u32, max: u32) -> Self {
+        check_max(max);
+        assert!(
+            initial <= max,
+            "a semaphore cannot begin with {initial} of at most {max} permits; none was made"
+        );
+        Self { header: Arc::new(Header::new(Permits, Count::new(initial, max).0)) }
+    }
+
+    /// Waits for a permit. Win32 `WaitForSingleObject`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe. Dropping the future gives up the place in line and changes nothing else; a permit that was
+    /// granted and not seen goes to the next in line or back to the count.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](AcquireError::Closed).
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    pub fn acquire(&self) -> AcquirePermits<&Self> {
+        AcquirePermits::new(self, 1)
+    }
+
+    /// Waits for `n` permits at once.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire`](Semaphore::acquire).
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`](AcquireError::TooMany) if `n` exceeds the maximum, at once, or when a
+    /// [`resize`](Semaphore::resize) makes it so; [`Closed`](AcquireError::Closed).
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire`](Semaphore::acquire).
+    pub fn acquire_many(&self, n: u32) -> AcquirePermits<&Self> {
+        AcquirePermits::new(self, n)
+    }
+
+    /// [`acquire`](Semaphore::acquire) with a future and a permit that may leave the scope.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire`](Semaphore::acquire).
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Semaphore::acquire).
+    pub fn acquire_owned(&self) -> AcquirePermits<Self> {
+        AcquirePermits::new(self.clone(), 1)
+    }
+
+    /// [`acquire_many`](Semaphore::acquire_many) with a future and a permit that may leave the scope.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire`](Semaphore::acquire).
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_many`](Semaphore::acquire_many).
+    pub fn acquire_many_owned(&self, n: u32) -> AcquirePermits<Self> {
+        AcquirePermits::new(self.clone(), n)
+    }
+
+    /// Takes a permit if one is free and nobody is in line for it; never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](TryAcquireError::WouldBlock), [`Closed`](TryAcquireError::Closed).
+    pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
+        self.try_acquire_many(1)
+    }
+
+    /// Takes `n` permits if they are free and nobody is in line; never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](TryAcquireError::WouldBlock), [`TooMany`](TryAcquireError::TooMany),
+    /// [`Closed`](TryAcquireError::Closed).
+    pub fn try_acquire_many(&self, n: u32) -> Result<Permit<'_>, TryAcquireError> {
+        match Wait::new(n, 0, Leave::Vacant).now(&self.header) {
+            Some(granted) => Ok(granted.map(|()| HeldPermits { semaphore: self, n })?),
+            None => Err(TryAcquireError::WouldBlock),
+        }
+    }
+
+    /// Adds `n` permits, serves the line, and returns the count before. Win32 `ReleaseSemaphore`.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError`] if `n` is 0 or the count would exceed the maximum. The limit is tested before anybody is
+    /// served, so it does not help that somebody waits. Nothing is changed.
+    pub fn release(&self, n: u32) -> Result<u32, ReleaseError> {
+        self.header.signal(|_, state| release(state, n), |_, state| state)
+    }
+
+    /// How many permits are free. Stale as soon as it is read.
+    #[must_use]
+    pub fn available(&self) -> u32 {
+        Count(self.header.state()).count()
+    }
+
+    /// How many permits may be free at most.
+    #[must_use]
+    pub fn max(&self) -> u32 {
+        Count(self.header.state()).max()
+    }
+
+    /// Changes the maximum and returns the one before.
+    ///
+    /// Free permits above a smaller maximum are gone at once, and those that are out are gone as they come
+    /// back: a semaphore of 5 with all permits out that is resized to 2 has 2 when all are back. Requests in
+    /// line that could never be satisfied any more are refused when their turn comes. A larger maximum adds
+    /// no permits; [`release`](Semaphore::release) does.
+    ///
+    /// # Panics
+    ///
+    /// If `max` is 0 or more than 2,147,483,647.
+    #[track_caller]
+    #[allow(clippy::must_use_candidate)] // the maximum before is of use to some
+    pub fn resize(&self, max: u32) -> u32 {
+        check_max(max);
+        self.header.change(|state| {
+            let state = Count(state);
+            let closed = state.0 & Count::CLOSED;
+            (Count::new(state.count().min(max), max).0 | closed, state.max())
+        })
+    }
+
+    /// Ends the semaphore: everyone in line is refused, and so is everyone who comes later. Permits that are
+    /// out may be kept and dropped.
+    pub fn close(&self) {
+        self.header.close(|state| state | Count::CLOSED);
+    }
+
+    /// Whether the semaphore was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        Count(self.header.state()).is_closed()
+    }
+}
+
+#[track_caller]
+fn check_max(max: u32) {
+    assert!(
+        (1..=MAX).contains(&max),
+        "the maximum of a semaphore must be 1 to 2^31 - 1, not {max}; nothing was changed"
+    );
+}
+
+impl fmt::Debug for Semaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = Count(self.header.state());
+        f.debug_struct("Semaphore")
+            .field("available", &state.count())
+            .field("max", &state.max())
+            .field("closed", &state.is_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Signal for &Semaphore {
+    type Policy = Permits;
+    type Error = ReleaseError;
+
+    fn header(&self) -> &Arc<Header<Permits>> {
+        &self.header
+    }
+
+    fn change(&self, state: u64) -> Result<(u64, ()), ReleaseError> {
+        release(state, 1).map(|(state, _)| (state, ()))
+    }
+
+    fn signaled(self) {}
+}
+
+// ===== permit =====
+
+/// Permits held through a reference: what [`Semaphore::acquire`] answers.
+pub type Permit<'a> = HeldPermits<&'a Semaphore>;
+
+/// Permits held through a handle of their own: what [`Semaphore::acquire_owned`] answers.
+pub type OwnedPermit = HeldPermits<Semaphore>;
+
+/// One or several permits; dropping them puts them back. Used by its names [`Permit`] and [`OwnedPermit`].
+///
+/// If others have filled the semaphore up to its maximum meanwhile, what does not fit any more is gone.
+#[must_use = "the permits go back as soon as they are dropped"]
+#[clippy::has_significant_drop]
+pub struct HeldPermits<H: Borrow<Semaphore>> {
+    semaphore: H,
+    n: u32,
+}
+
+impl<H: Borrow<Semaphore>> HeldPermits<H> {
+    /// How many permits these are.
+    #[must_use]
+    pub fn num_permits(&self) -> u32 {
+        self.n
+    }
+
+    /// Drops the permits without putting them back; an explicit [`Semaphore::release`] can.
+    pub fn forget(mut self) {
+        self.n = 0;
+    }
+
+    /// Splits `n` permits off, or changes nothing if there are not as many.
+    #[must_use = "the permits split off go back as soon as they are dropped"]
+    pub fn split(&mut self, n: u32) -> Option<Self>
+    where
+        H: Clone,
+    {
+        self.n = self.n.checked_sub(n)?;
+        Some(Self { semaphore: self.semaphore.clone(), n })
+    }
+
+    /// Adds the permits of `other` to these.
+    ///
+    /// # Panics
+    ///
+    /// If they are of another semaphore; both go back then.
+    #[track_caller]
+    pub fn merge(&mut self, mut other: Self) {
+        let same = Arc::ptr_eq(&self.semaphore.borrow().header, &other.semaphore.borrow().header);
+        assert!(same, "permits of two semaphores cannot be merged");
+        self.n += std::mem::take(&mut other.n);
+    }
+}
+
+impl<H: Borrow<Semaphore>> Drop for HeldPermits<H> {
+    fn drop(&mut self) {
+        if self.n > 0 {
+            self.semaphore.borrow().header.change(|state| (Count(state).returned(self.n), ()));
+        }
+    }
+}
+
+impl<H: Borrow<Semaphore>> fmt::Debug for HeldPermits<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeldPermits").field("n", &self.n).finish_non_exhaustive()
+    }
+}
+
+// ===== future =====
+
+/// Future of [`Semaphore::acquire`] and its variants.
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct AcquirePermits<H: Borrow<Semaphore>> {
+    /// Leaves with the answer.
+    semaphore: Option<H>,
+    wait: Wait<Permits>,
+}
+
+impl<H: Borrow<Semaphore>> AcquirePermits<H> {
+    fn new(semaphore: H, n: u32) -> Self {
+        Self { semaphore: Some(semaphore), wait: Wait::new(n, 0, Leave::Vacant) }
+    }
+}
+
+// Nothing in here is ever pinned.
+impl<H: Borrow<Semaphore>> Unpin for AcquirePermits<H> {}
+
+impl<H: Borrow<Semaphore>> Part for AcquirePermits<H> {
+    type Policy = Permits;
+
+    fn wait(&mut self) -> Option<Halves<'_, Permits>> {
+        Some((&self.semaphore.as_ref()?.borrow().header, &mut self.wait))
+    }
+
+    fn finish(&mut self, answer: Answer<Permits>) -> Self::Output {
+        let semaphore = self.semaphore.take().expect("a wait is answered once");
+        answer.map(|()| HeldPermits { semaphore, n: self.wait.request() })
+    }
+}
+
+impl<H: Borrow<Semaphore>> Future for AcquirePermits<H> {
+    type Output = Result<HeldPermits<H>, AcquireError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        poll_part(&mut *self, cx, "AcquirePermits")
+    }
+}
+
+impl<H: Borrow<Semaphore>> Drop for AcquirePermits<H> {
+    fn drop(&mut self) {
+        drop_part(self);
+    }
+}
+
+impl<H: Borrow<Semaphore>> fmt::Debug for AcquirePermits<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AcquirePermits").field("n", &self.wait.request()).finish_non_exhaustive()
+    }
+}
