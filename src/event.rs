@@ -12,7 +12,7 @@
 //! somebody who stood in line at the signal can have it.
 
 use crate::dispatch::{
-    Answer, Halves, Header, Leave, Offer, Part, Policy, Signal, Verdict, Wait, drop_part, poll_part,
+    Answer, Halves, Header, Leave, Offer, Part, Policy, Signals, Verdict, Wait, drop_part, poll_part,
 };
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -268,7 +268,7 @@ impl<K: Kind> fmt::Debug for Event<K> {
     }
 }
 
-impl<K: Kind> Signal for &Event<K> {
+impl<K: Kind> Signals for &Event<K> {
     type Policy = Flag;
     type Error = Infallible;
 

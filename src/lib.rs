@@ -81,8 +81,10 @@ pub use error::{
     TryAcquireError, WaitError,
 };
 pub use event::{Auto, AutoResetEvent, Event, Manual, ManualResetEvent};
-pub use multi_wait::{WaitList, Waitable, signal_and_wait, wait_all, wait_any};
-pub use mutex::{HeldMutex, Mutex, MutexGuard, OwnedMutexGuard, Owner, Unlocking};
+pub use multi_wait::{BoxedWait, Signal, WaitList, Waitable, signal_and_wait, wait_all, wait_any};
+pub use mutex::{
+    CriticalSection, CriticalSectionGuard, HeldMutex, Mutex, MutexGuard, OwnedMutexGuard, Owner, Unlocking,
+};
 pub use semaphore::{HeldPermits, OwnedPermit, Permit, Semaphore};
 
 #[cfg(doctest)]

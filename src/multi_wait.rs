@@ -17,9 +17,9 @@
 
 mod list;
 
-pub use list::{WaitList, Waitable};
+pub use list::{BoxedWait, WaitList, Waitable};
 
-use crate::dispatch::{Object, Record, Signal, is_last_call};
+use crate::dispatch::{Object, Record, Signals, is_last_call};
 use crate::error::WaitError;
 use list::{Driven, List, Slot};
 use std::{
@@ -318,6 +318,12 @@ impl<L: WaitList> fmt::Debug for WaitAll<L> {
 }
 
 // ===== signal and wait =====
+
+/// What [`signal_and_wait`] can signal: `&event`, `&semaphore`, or a level of a mutex to be
+/// [unlocked](crate::Mutex::unlocking). Sealed.
+pub trait Signal: Signals {}
+
+impl<S: Signals> Signal for S {}
 
 /// Signals one object and waits for another, in one step: whoever is woken by the signal finds the wait
 /// standing in line. Win32 `SignalObjectAndWait`, which may miss a pulse in between.

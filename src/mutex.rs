@@ -11,8 +11,13 @@
 //!
 //! A grant that nobody saw gives one level back, and the mark if it came with one.
 
+mod critical_section;
+
+pub use critical_section::{CriticalSection, CriticalSectionGuard};
+
 use crate::dispatch::{
-    Answer, Halves, Header, Holdings, Leave, Offer, Part, Policy, Signal, Verdict, Wait, drop_part, poll_part,
+    Answer, Halves, Header, Holdings, Leave, Offer, Part, Policy, Signals, Verdict, Wait, drop_part,
+    poll_part,
 };
 use crate::error::{Abandoned, NotOwner};
 use crate::sync::{panicking, unique_id};
@@ -319,7 +324,7 @@ pub struct Unlocking<'a> {
     owner: &'a Owner,
 }
 
-impl Signal for Unlocking<'_> {
+impl Signals for Unlocking<'_> {
     type Policy = Ownership;
     type Error = NotOwner;
 

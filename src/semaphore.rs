@@ -11,7 +11,7 @@
 //! Permits that nobody saw or wants come back up to the maximum.
 
 use crate::dispatch::{
-    Answer, Halves, Header, Leave, Offer, Part, Policy, Signal, Verdict, Wait, drop_part, poll_part,
+    Answer, Halves, Header, Leave, Offer, Part, Policy, Signals, Verdict, Wait, drop_part, poll_part,
 };
 use crate::error::{AcquireError, ReleaseError, TryAcquireError};
 use std::{
@@ -318,7 +318,7 @@ impl fmt::Debug for Semaphore {
     }
 }
 
-impl Signal for &Semaphore {
+impl Signals for &Semaphore {
     type Policy = Permits;
     type Error = ReleaseError;
 

@@ -63,3 +63,32 @@ pub(crate) fn unique_id() -> u64 {
     // Ordering: only the number matters.
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
+
+/// The number of the calling thread as an owner; no object and no other owner has it.
+pub(crate) fn calling_party() -> u64 {
+    thread_local! {
+        #[allow(clippy::missing_const_for_thread_local)] // loom's macro takes no const block
+        static PARTY: u64 = unique_id() + 1;
+    }
+    PARTY.with(|party| *party)
+}
+
+/// A number that may be changed at any time and orders nothing.
+#[derive(Debug)]
+pub(crate) struct Setting(AtomicU64);
+
+impl Setting {
+    pub(crate) fn new(value: u64) -> Self {
+        Self(AtomicU64::new(value))
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        // Ordering: it orders nothing.
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn replace(&self, value: u64) -> u64 {
+        // Ordering: it orders nothing.
+        self.0.swap(value, Ordering::Relaxed)
+    }
+}

@@ -5,7 +5,7 @@ use crate::baton::{Baton, BatonGuard, Ticket};
 use crate::error::{Abandoned, AcquireError, AcquireTimeoutError, TimedOut, WaitError};
 use crate::event::{Event, Kind};
 use crate::multi_wait::{self, WaitList};
-use crate::mutex::{Mutex, MutexGuard, Owner};
+use crate::mutex::{CriticalSection, CriticalSectionGuard, Mutex, MutexGuard, Owner};
 use crate::semaphore::{Permit, Semaphore};
 use std::time::Duration;
 
@@ -298,6 +298,32 @@ impl Mutex {
         duration: Duration,
     ) -> Result<Result<MutexGuard<'_>, Abandoned<MutexGuard<'_>>>, TimedOut> {
         wait_timeout(self.lock(owner), duration)
+    }
+}
+
+// ===== critical section =====
+
+impl CriticalSection {
+    /// Enters the section, waiting as long as another thread is inside. Win32 `EnterCriticalSection`.
+    ///
+    /// # Panics
+    ///
+    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](crate::blocking).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::CriticalSection;
+    /// let section = CriticalSection::new();
+    /// let guard = section.enter();
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| assert!(section.try_enter().is_none()));
+    /// });
+    /// # drop(guard);
+    /// ```
+    #[track_caller]
+    pub fn enter(&self) -> CriticalSectionGuard<'_> {
+        self.spin().unwrap_or_else(|| wait(self.entering()))
     }
 }
 

@@ -154,16 +154,16 @@ impl<P: Policy> Header<P> {
 
     // ===== standing in line =====
 
-    /// Answers, or else puts `waker` in line; without a waker it only asks. A waker that was not needed
-    /// comes back, to die where the lock is not held (R3).
-    pub(crate) fn enter(&self, ask: Ask<P>, waker: Option<Waker>) -> (Entered<P>, Option<Waker>) {
+    /// Answers, or else puts `waker` in line; without a waker it only asks. A waker that is not needed stays
+    /// where it is, to die where the lock is not held (R3).
+    pub(crate) fn enter(&self, ask: Ask<P>, waker: &mut Option<Waker>) -> Entered<P> {
         let mut still = self.hold_still();
-        match (still.ask(ask), waker) {
-            (Some(answer), unused) => (Entered::Answered(answer), unused),
-            (None, None) => (Entered::WouldWait, None),
-            (None, Some(waker)) => {
-                (Entered::Stands(still.stand(ask, Place::Waiting(waker, ask.request))), None)
-            }
+        match still.ask(ask) {
+            Some(answer) => Entered::Answered(answer),
+            None => match waker.take() {
+                Some(waker) => Entered::Stands(still.stand(ask, Place::Waiting(waker, ask.request))),
+                None => Entered::WouldWait,
+            },
         }
     }
 

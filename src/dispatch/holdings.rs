@@ -30,7 +30,7 @@ impl<P: Policy> Holdings<P> {
         let found = held.iter().position(|held| Arc::ptr_eq(held, header));
         // What is dropped here is never the last handle: the caller has one.
         if let Some(index) = found {
-            held.swap_remove(index);
+            held.remove(index);
         }
     }
 

@@ -13,8 +13,8 @@
 //! from the others is a stray, so that one straggler at the end of a window of 65,536 costs one
 //! entry and no table. Two rules keep both promises:
 //!
-//! * **Memory.** When the ring grows it is at most [`SPARSE`] cells for each that stands anywhere in
-//!   the line, plus a constant, and later at most twice that; if cancelled waits have left it sparser, its front moves to the strays.
+//! * **Memory.** A gap is bridged only if the ring then has at most [`SPARSE`] cells for each that stands
+//!   anywhere in the line, plus a constant, and it never has more than twice that; if cancelled waits have left it sparser, its front moves to the strays.
 //!   Room that is no longer needed is given back.
 //! * **Time.** Empty cells are paid for in advance: each insertion saves [`CREDIT`] cells, and the
 //!   ring bridges a gap only with what was saved. Each who stands in line moves from the ring to the
@@ -135,7 +135,7 @@ impl<T> Line<T> {
             self.credit -= 1;
             self.ring_len += 1;
             self.ring.push_back(Some(item));
-            self.spill(self.span_limit());
+            self.tidy();
         } else if let Some(cell) = self.bridge(number) {
             *cell = Some(item);
             self.ring_len += 1;
@@ -154,9 +154,27 @@ impl<T> Line<T> {
     /// Takes out whoever stands at `number`.
     pub(crate) fn remove(&mut self, number: u64) -> Option<T> {
         let index = self.index(number);
-        if let Some(item) = self.ring.get_mut(index).and_then(Option::take) {
+        if index == 0 {
+            // The first one, as it mostly is.
+            if let Some(Some(_)) = self.ring.front() {
+                self.ring_len -= 1;
+                self.base += 1;
+                let item = self.ring.pop_front().flatten();
+                while let Some(None) = self.ring.front() {
+                    self.ring.pop_front();
+                    self.base += 1;
+                }
+                self.tidy();
+                return item;
+            }
+        } else if let Some(item) = self.ring.get_mut(index).and_then(Option::take) {
             self.ring_len -= 1;
-            self.trim(index);
+            if index + 1 == self.ring.len() {
+                while let Some(None) = self.ring.back() {
+                    self.ring.pop_back();
+                }
+            }
+            self.tidy();
             return Some(item);
         }
         let strays = self.strays.as_mut()?;
@@ -194,6 +212,7 @@ impl<T> Line<T> {
     }
 
     /// Moves whoever stands at the front of the ring to the strays until no more than `cells` are left.
+    #[cold]
     fn spill(&mut self, cells: usize) {
         while self.ring.len() > cells {
             if let Some(Some(item)) = self.ring.pop_front() {
@@ -230,26 +249,16 @@ impl<T> Line<T> {
         self.ring.get_mut(index)
     }
 
-    /// Drops the empty cells at an end of the ring after `emptied` became one; if there are too many in
-    /// between, moves its front away. Gives back room that is far too large.
-    fn trim(&mut self, emptied: usize) {
-        if emptied == 0 {
-            while let Some(None) = self.ring.front() {
-                self.ring.pop_front();
-                self.base += 1;
-            }
-        } else if emptied + 1 == self.ring.len() {
-            while let Some(None) = self.ring.back() {
-                self.ring.pop_back();
-            }
+    /// Moves the front of the ring away if it has become too sparse, and gives back room that is far too
+    /// large.
+    #[inline]
+    fn tidy(&mut self) {
+        if self.ring.len() > 2 * SPARSE * (self.ring_len + 1) + 32 && self.ring.len() > 2 * self.span_limit()
+        {
+            self.spill(self.span_limit());
         }
-        let limit = self.span_limit();
-        if self.ring.len() > 2 * limit {
-            self.spill(limit);
-        }
-        let (len, capacity) = (self.ring.len(), self.ring.capacity());
-        if capacity > KEEP && len < capacity / 8 {
-            self.ring.shrink_to(KEEP.max(2 * len));
+        if self.ring.capacity() > KEEP && self.ring.len() < self.ring.capacity() / 8 {
+            self.ring.shrink_to(KEEP.max(2 * self.ring.len()));
         }
     }
 }

@@ -18,4 +18,4 @@ pub(crate) use holdings::Holdings;
 pub(crate) use place::{Leave, Place};
 pub(crate) use policy::{Due, Offer, Policy, Standing, Verdict};
 pub(crate) use record::{Member, Object, Record};
-pub(crate) use waiter::{Halves, Part, Signal, Wait, drop_part, is_last_call, last_call, poll_part};
+pub(crate) use waiter::{Halves, Part, Signals, Wait, drop_part, is_last_call, last_call, poll_part};

@@ -111,6 +111,7 @@ pub(crate) struct Woken {
 }
 
 impl Woken {
+    #[inline]
     pub(super) fn push(&mut self, waker: Waker) {
         match self.first {
             None => self.first = Some(waker),
@@ -125,11 +126,13 @@ impl Woken {
     }
 
     /// Wakes all of them, in the order in which they were granted.
+    #[inline]
     pub(super) fn wake(self) {
-        match (self.first, self.more.is_empty()) {
-            (None, _) => {}
-            (Some(waker), true) => waker.wake(),
-            (Some(waker), false) => wake_each([waker].into_iter().chain(self.more)),
+        let Self { first: Some(first), more } = self else { return };
+        if more.is_empty() {
+            first.wake();
+        } else {
+            wake_each([first].into_iter().chain(more));
         }
     }
 }

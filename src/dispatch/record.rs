@@ -1,7 +1,6 @@
 //! Waits on several objects: the claim, and sections that hold several objects still.
 
 use super::Policy;
-use super::header::Header;
 use super::place::{Leave, Woken};
 use super::still::Still;
 use crate::sync::{AtomicU64, Lock, Ordering};
@@ -244,10 +243,24 @@ fn attempt(record: &Record, own: &mut dyn Held, others: &mut [Box<dyn Held + '_>
 
 /// Serves the line of `own` with the help of the other objects held still.
 fn serve(own: &mut dyn Held, others: &mut [Box<dyn Held + '_>], before: u64, woken: &mut Woken) {
-    let mut from = 0;
-    while let Some((number, record)) = own.serve(from, before, woken) {
+    if let Some(first) = own.serve(0, before, woken) {
+        serve_from(first, own, others, before, woken);
+    }
+}
+
+/// Goes on from the first wait on all that was met.
+#[cold]
+fn serve_from(
+    first: (u64, Arc<Record>),
+    own: &mut dyn Held,
+    others: &mut [Box<dyn Held + '_>],
+    before: u64,
+    woken: &mut Woken,
+) {
+    let mut met = Some(first);
+    while let Some((number, record)) = met {
         attempt(&record, own, others, woken);
-        from = number + 1;
+        met = own.serve(number + 1, before, woken);
     }
 }
 
@@ -293,17 +306,24 @@ impl<'r> Reach<'r> {
     }
 
     /// Serves the line of `own`, those with numbers lower than `before`.
-    pub(super) fn serve(&mut self, own: &mut dyn Held, before: u64) {
-        serve(own, &mut self.others, before, self.woken);
+    #[inline]
+    pub(super) fn serve<P: Policy>(&mut self, own: &mut Still<'_, P>, before: u64) {
+        if let Some(first) = own.serve(0, before, self.woken) {
+            serve_from(first, own, &mut self.others, before, self.woken);
+        }
     }
 
-    /// Runs `inside` on `header` held still together with `objects`.
+    /// Runs `inside` on an object held still together with all that the waits on all in its line depend on.
+    #[cold]
     pub(super) fn wide<P: Policy, T>(
-        header: &Header<P>,
-        mut objects: Vec<Arc<dyn Object>>,
+        own: Still<'_, P>,
         woken: &mut Woken,
         inside: impl FnOnce(&mut Still<'_, P>, &mut Reach<'_>) -> T,
     ) -> T {
+        let header = own.header;
+        let mut objects = own.reached();
+        // Its turn in the order of the ids may come later (R5).
+        drop(own);
         loop {
             in_order(&mut objects);
             let mut others = Vec::new();

@@ -18,6 +18,7 @@ pub(crate) struct Still<'a, P: Policy> {
 
 impl<P: Policy> Header<P> {
     /// Takes the lock and freezes the word.
+    #[inline]
     pub(super) fn hold_still(&self) -> Still<'_, P> {
         let queue = self.queue.lock();
         // Ordering: under the lock, so the bit stands still; Acquire as for `state`.
@@ -40,9 +41,7 @@ impl<P: Policy> Header<P> {
             drop(still);
             result
         } else {
-            let objects = still.reached();
-            drop(still);
-            Reach::wide(self, objects, &mut woken, inside)
+            Reach::wide(still, &mut woken, inside)
         };
         woken.wake();
         result
@@ -156,14 +155,11 @@ impl<P: Policy> Still<'_, P> {
             self.state = before;
         }
     }
-}
 
-impl<P: Policy> Held for Still<'_, P> {
-    fn id(&self) -> u64 {
-        self.header.id
-    }
-
-    fn serve(&mut self, from: u64, before: u64, woken: &mut Woken) -> Option<(u64, Arc<Record>)> {
+    /// Serves those from number `from` to `before` as far as the state goes. Stops at a wait on all, which
+    /// takes more than this object.
+    #[inline]
+    pub(super) fn serve(&mut self, from: u64, before: u64, woken: &mut Woken) -> Option<(u64, Arc<Record>)> {
         let policy = &self.header.policy;
         loop {
             let (number, place) = match policy.due(self.state) {
@@ -174,46 +170,87 @@ impl<P: Policy> Held for Still<'_, P> {
             if number >= before {
                 return None;
             }
-            let request = match place {
+            match place {
                 Place::Reserved => return None,
                 Place::Forfeit => {
                     self.queue.line.remove(number);
                     self.state = policy.pass(self.state);
-                    continue;
                 }
-                Place::Waiting(_, request) | Place::Shared(_, _, request) => *request,
-            };
-            let verdict = policy.judge(self.state, request, number);
-            let answer = match (&*place, verdict) {
-                (_, Verdict::Refuse(refusal)) => Err(refusal),
-                (Place::Shared(record, ..), _) if record.is_all() => {
-                    return Some((number, Arc::clone(record)));
+                Place::Waiting(_, request) => {
+                    let request = *request;
+                    let answer = match policy.judge(self.state, request, number) {
+                        // Whoever stands first and must wait makes the others wait (R8).
+                        Verdict::Queue => return None,
+                        Verdict::Refuse(refusal) => Err(refusal),
+                        Verdict::Take(state, grant) => {
+                            self.state = state;
+                            Ok(grant)
+                        }
+                    };
+                    if let Some(Place::Waiting(waker, _)) = self.queue.line.remove(number) {
+                        woken.push(waker);
+                    }
+                    self.answer(number, request, answer, before);
                 }
-                (_, Verdict::Take(state, grant)) => Ok((state, grant)),
-                // Whoever stands first and must wait makes the others wait (R8).
-                (_, Verdict::Queue) => return None,
-            };
-            if let Place::Shared(record, index, _) = place {
-                if record.claim(*index) {
-                    woken.extend(record.take_waker());
-                } else if P::NUMBERED {
-                    // Claimed elsewhere. The place is removed by the wait itself, since nothing would tell it
-                    // from one that somebody else takes there later; then the line is served again.
-                    return None;
-                } else {
-                    self.replace(number, Leave::Vacant);
-                    continue;
-                }
+                Place::Shared(..) => match self.serve_shared(number, before, woken) {
+                    Shared::Served => {}
+                    Shared::Stop => return None,
+                    Shared::All(record) => return Some((number, record)),
+                },
             }
-            if let Some(Place::Waiting(waker, _)) = self.replace(number, Leave::Vacant) {
-                woken.push(waker);
-            }
-            let answer = answer.map(|(state, grant)| {
-                self.state = state;
-                grant
-            });
-            self.answer(number, request, answer, before);
         }
+    }
+
+    /// [`serve`](Still::serve) for a place of a wait on several objects.
+    fn serve_shared(&mut self, number: u64, before: u64, woken: &mut Woken) -> Shared {
+        let Some(Place::Shared(record, index, request)) = self.queue.line.get_mut(number) else {
+            return Shared::Stop;
+        };
+        let (request, index) = (*request, *index);
+        let answer = match self.header.policy.judge(self.state, request, number) {
+            Verdict::Refuse(refusal) => Err(refusal),
+            _ if record.is_all() => return Shared::All(Arc::clone(record)),
+            Verdict::Take(state, grant) => Ok((state, grant)),
+            Verdict::Queue => return Shared::Stop,
+        };
+        if !record.claim(index) {
+            // Claimed elsewhere: it takes nothing here. A place that the wait named itself is left to the wait
+            // to remove, since nothing would tell it from one that somebody else takes there later.
+            if P::NUMBERED {
+                return Shared::Stop;
+            }
+            self.replace(number, Leave::Vacant);
+            return Shared::Served;
+        }
+        woken.extend(record.take_waker());
+        // The future of the wait still holds the record, so no waker is dropped here (R3).
+        self.replace(number, Leave::Vacant);
+        let answer = answer.map(|(state, grant)| {
+            self.state = state;
+            grant
+        });
+        self.answer(number, request, answer, before);
+        Shared::Served
+    }
+}
+
+/// How a place of a wait on several objects was served.
+enum Shared {
+    /// It was answered, or removed.
+    Served,
+    /// It makes the others wait.
+    Stop,
+    /// It takes more than this object.
+    All(Arc<Record>),
+}
+
+impl<P: Policy> Held for Still<'_, P> {
+    fn id(&self) -> u64 {
+        self.header.id
+    }
+
+    fn serve(&mut self, from: u64, before: u64, woken: &mut Woken) -> Option<(u64, Arc<Record>)> {
+        self.serve(from, before, woken)
     }
 
     fn can(&mut self, number: u64) -> bool {

@@ -63,7 +63,7 @@ proptest! {
             prop_assert_eq!(&seen, &model.iter().map(|(&number, &item)| (number, item)).collect::<Vec<_>>());
             prop_assert_eq!((line.len(), line.is_empty()), (model.len(), model.is_empty()));
             most = most.max(model.len());
-            prop_assert!(line.cells() <= 2 * most + 20, "{} cells for {most}", line.cells());
+            prop_assert!(line.cells() <= 2 * (2 * (most + 1) + 16), "{} cells for {most}", line.cells());
         }
     }
 }
@@ -121,7 +121,7 @@ fn one_who_stays_while_many_come_and_go_costs_no_table() {
         }
     }
     assert_eq!(line.len(), 2);
-    assert!(line.cells() <= 2 * 4 + 16, "{} cells for two", line.cells());
+    assert!(line.cells() <= 2 * (2 * 4 + 16), "{} cells for two", line.cells());
 }
 
 #[test]

@@ -65,27 +65,37 @@ impl<P: Policy> Wait<P> {
             }
         }
         // Cloned before the lock (R3).
-        let waker = (!is_last_call(waker)).then(|| waker.clone());
-        let (entered, unused) = header.enter(self.ask(), waker);
-        let answer = match entered {
-            Entered::Answered(answer) => answer,
-            Entered::WouldWait => return Poll::Pending,
+        let mut waker = (!is_last_call(waker)).then(|| waker.clone());
+        match header.enter(self.ask(), &mut waker) {
             Entered::Stands(number) => {
                 (self.number, self.stage) = (number, Stage::Queued);
-                return Poll::Pending;
+                Poll::Pending
             }
-        };
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(unused))) {
+            Entered::WouldWait => Poll::Pending,
+            Entered::Answered(answer) => Poll::Ready(self.discard(header, waker, answer)),
+        }
+    }
+
+    /// Drops a waker that was not needed. If that panics nobody will see the answer.
+    fn discard(&self, header: &Header<P>, waker: Option<Waker>, answer: Answer<P>) -> Answer<P> {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(waker))) {
             if let Ok(grant) = answer {
-                // Nobody will see this grant.
                 self.return_grant(header, &Given::unrecorded(self.request, grant), self.leave);
             }
             resume_unwind(panic);
         }
-        Poll::Ready(answer)
+        answer
     }
 
+    #[inline]
     fn again(&mut self, header: &Header<P>, waker: &Waker) -> Poll<Answer<P>> {
+        if !P::RECORDS && header.policy().tells(header.state(), self.number) {
+            return Poll::Ready(Ok(P::Grant::default()));
+        }
+        self.look(header, waker)
+    }
+
+    fn look(&mut self, header: &Header<P>, waker: &Waker) -> Poll<Answer<P>> {
         let outcome = if is_last_call(waker) {
             let outcome = header.leave(self.ask(), self.kept());
             self.stage = Stage::New;
@@ -133,7 +143,7 @@ impl<P: Policy> Wait<P> {
                 return Some(answer);
             }
         }
-        match header.enter(self.ask(), None).0 {
+        match header.enter(self.ask(), &mut None) {
             Entered::Answered(answer) => Some(answer),
             Entered::WouldWait | Entered::Stands(_) => None,
         }
@@ -204,7 +214,7 @@ pub trait Part: Future + Unpin {
 }
 
 /// What can be signaled in one step with the beginning of a wait.
-pub trait Signal {
+pub trait Signals {
     /// The rules of the object.
     type Policy: Policy;
     /// Why the signal is refused.

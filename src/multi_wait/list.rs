@@ -2,17 +2,70 @@
 
 use crate::dispatch::{Member, Part, Record};
 use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// A future of this crate that waits for one object, and so can be part of a wait on several.
 ///
 /// Sealed: other futures take part through an adapter.
-pub trait Waitable: Part {}
+pub trait Waitable: Part {
+    /// The same wait in a box, its output turned into `O`: for a `Vec` of waits of several kinds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::{ManualResetEvent, Semaphore, Waitable, blocking};
+    ///
+    /// let (stop, work) = (ManualResetEvent::new(true), Semaphore::new(0, 5));
+    /// let waits = vec![work.acquire().boxed(|_| "work"), stop.wait().boxed(|()| "stop")];
+    /// assert_eq!(blocking::wait_any(waits)?, (1, "stop"));
+    /// # Ok::<_, batons::WaitError>(())
+    /// ```
+    fn boxed<'a, O: 'a>(self, turn: impl FnOnce(Self::Output) -> O + Send + Sync + 'a) -> BoxedWait<'a, O>
+    where
+        Self: Sized + Send + Sync + 'a,
+        Self::Output: Send + Sync,
+    {
+        BoxedWait(Box::new(Turned { slot: Slot::new(self), turn: Some(turn) }))
+    }
+}
 
 impl<T: Part> Waitable for T {}
 
-/// A list of waits: `[T; N]`, `Vec<T>`, or a tuple of up to eight [`Waitable`]s. Sealed.
+/// A wait in a box; made by [`Waitable::boxed`].
+pub struct BoxedWait<'a, O>(Box<dyn Turning<O> + Send + Sync + 'a>);
+
+impl<O> fmt::Debug for BoxedWait<'_, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoxedWait").finish_non_exhaustive()
+    }
+}
+
+/// A driven wait whose output is turned into `O`.
+trait Turning<O> {
+    fn output(&mut self) -> Option<O>;
+    fn driven(&mut self) -> &mut dyn Driven;
+}
+
+struct Turned<T: Part, F> {
+    slot: Slot<T>,
+    turn: Option<F>,
+}
+
+impl<T: Part, O, F: FnOnce(T::Output) -> O> Turning<O> for Turned<T, F> {
+    fn output(&mut self) -> Option<O> {
+        let output = self.slot.output()?;
+        Some(self.turn.take()?(output))
+    }
+
+    fn driven(&mut self) -> &mut dyn Driven {
+        &mut self.slot
+    }
+}
+
+/// A list of waits: `[T; N]` or `Vec<T>` of one kind, `Vec<BoxedWait>` of several, or a tuple of up to eight
+/// [`Waitable`]s. Sealed.
 pub trait WaitList: sealed::IntoList<List: List<Any = Self::Any, All = Self::All>> {
     /// What a wait on any answers beside the index.
     type Any;
@@ -171,6 +224,40 @@ impl<T: Part> List for Vec<Slot<T>> {
 
     fn all(&mut self) -> Option<Vec<T::Output>> {
         self.iter_mut().map(Slot::output).collect()
+    }
+}
+
+impl<O> sealed::IntoList for Vec<BoxedWait<'_, O>> {
+    type List = Self;
+
+    fn into_list(self) -> Self {
+        self
+    }
+}
+
+impl<O> WaitList for Vec<BoxedWait<'_, O>> {
+    type Any = O;
+    type All = Vec<O>;
+}
+
+impl<O> List for Vec<BoxedWait<'_, O>> {
+    type Any = O;
+    type All = Vec<O>;
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn slot(&mut self, index: usize) -> &mut dyn Driven {
+        self[index].0.driven()
+    }
+
+    fn any(&mut self, index: usize) -> Option<O> {
+        self[index].0.output()
+    }
+
+    fn all(&mut self) -> Option<Vec<O>> {
+        self.iter_mut().map(|wait| wait.0.output()).collect()
     }
 }
 
