@@ -249,6 +249,10 @@ impl<K: Kind> Event<K> {
         WaitEvent { event: Some(self), wait: Wait::new((), 0, Leave::Vacant) }
     }
 
+    pub(crate) fn header(&self) -> &Arc<Header<Flag>> {
+        &self.header
+    }
+
     /// Whether the event is set; an automatic event is cleared then. Never waits.
     #[must_use]
     pub fn try_wait(&self) -> bool {
@@ -322,5 +326,12 @@ impl<K: Kind> Drop for WaitEvent<'_, K> {
 impl<K: Kind> fmt::Debug for WaitEvent<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WaitEvent").field("event", &self.event).finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "futures")]
+impl<K: Kind> futures::future::FusedFuture for WaitEvent<'_, K> {
+    fn is_terminated(&self) -> bool {
+        self.event.is_none()
     }
 }

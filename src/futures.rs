@@ -2,6 +2,6 @@
 
 pub use crate::baton::Acquire;
 pub use crate::event::WaitEvent;
-pub use crate::multi_wait::{SignalAndWait, WaitAll, WaitAny};
+pub use crate::multi_wait::{SignalAndWait, Until, WaitAll, WaitAny};
 pub use crate::mutex::LockMutex;
 pub use crate::semaphore::AcquirePermits;

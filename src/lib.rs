@@ -57,6 +57,7 @@
 //!
 //! * `tokio` (default): blocking forms panic with advice on a tokio worker thread.
 //! * `futures`: `FusedFuture` for `futures::select!`.
+//! * `event-listener`: an `event_listener::Event` takes part in [`wait_any`] and [`wait_all`].
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -81,7 +82,9 @@ pub use error::{
     TryAcquireError, WaitError,
 };
 pub use event::{Auto, AutoResetEvent, Event, Manual, ManualResetEvent};
-pub use multi_wait::{BoxedWait, Signal, WaitList, Waitable, signal_and_wait, wait_all, wait_any};
+#[cfg(feature = "event-listener")]
+pub use multi_wait::until_notified;
+pub use multi_wait::{BoxedWait, Signal, WaitList, Waitable, signal_and_wait, until, wait_all, wait_any};
 pub use mutex::{
     CriticalSection, CriticalSectionGuard, HeldMutex, Mutex, MutexGuard, OwnedMutexGuard, Owner, Unlocking,
 };

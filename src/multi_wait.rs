@@ -16,8 +16,12 @@
 //! ```
 
 mod list;
+mod until;
 
 pub use list::{BoxedWait, WaitList, Waitable};
+#[cfg(feature = "event-listener")]
+pub use until::until_notified;
+pub use until::{Until, until};
 
 use crate::dispatch::{Object, Record, Signals, is_last_call};
 use crate::error::WaitError;
@@ -153,6 +157,13 @@ fn part(list: &mut impl List, but: Option<usize>) {
 fn drive(list: &mut impl List, cx: &mut Context<'_>) {
     for index in 0..list.len() {
         list.slot(index).drive(cx);
+    }
+}
+
+#[cfg(feature = "futures")]
+impl<L: WaitList> futures::future::FusedFuture for WaitAny<L> {
+    fn is_terminated(&self) -> bool {
+        self.list.is_none()
     }
 }
 
@@ -298,6 +309,13 @@ fn collect_all<L: List>(list: &mut L) -> Result<L::All, WaitError> {
     Ok(list.all().expect("all members were answered"))
 }
 
+#[cfg(feature = "futures")]
+impl<L: WaitList> futures::future::FusedFuture for WaitAll<L> {
+    fn is_terminated(&self) -> bool {
+        self.list.is_none()
+    }
+}
+
 impl<L: WaitList> Drop for WaitAll<L> {
     fn drop(&mut self) {
         let (Some(list), Some(record)) = (&mut self.list, &self.record) else { return };
@@ -368,6 +386,7 @@ impl<S: Signal, T: Waitable> Future for SignalAndWait<S, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         assert!(!this.over, "`SignalAndWait` polled after completion");
+        this.slot.drive(cx);
         if let Some(signal) = this.signal.take() {
             let record = Record::all(cx.waker().clone());
             if this.slot.join(&record, 0) {

@@ -458,3 +458,10 @@ impl<H: Borrow<Mutex>> fmt::Debug for LockMutex<H> {
         f.debug_struct("LockMutex").finish_non_exhaustive()
     }
 }
+
+#[cfg(feature = "futures")]
+impl<H: Borrow<Mutex>> futures::future::FusedFuture for LockMutex<H> {
+    fn is_terminated(&self) -> bool {
+        self.mutex.is_none()
+    }
+}

@@ -451,3 +451,10 @@ impl<H: Borrow<Semaphore>> fmt::Debug for AcquirePermits<H> {
         f.debug_struct("AcquirePermits").field("n", &self.wait.request()).finish_non_exhaustive()
     }
 }
+
+#[cfg(feature = "futures")]
+impl<H: Borrow<Semaphore>> futures::future::FusedFuture for AcquirePermits<H> {
+    fn is_terminated(&self) -> bool {
+        self.semaphore.is_none()
+    }
+}

@@ -123,7 +123,7 @@ const TABLE: &[Row] = &[
     Row {
         files: &["multi_wait.rs", "multi_wait/", "apc.rs", "names.rs"],
         modules: THROUGH_OBJECTS,
-        crates: &["futures"],
+        crates: &["futures", "event_listener"],
         never: &["unsafe"],
         kind: Kind::Code,
     },
