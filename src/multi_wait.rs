@@ -134,10 +134,7 @@ fn again_any(
         *stands = None;
         return None;
     }
-    if record.claimed().is_none() {
-        record.renew(waker);
-    }
-    record.claimed().and_then(|index| collect(list, index))
+    if record.is_claimed(waker) { record.claimed().and_then(|index| collect(list, index)) } else { None }
 }
 
 /// Takes the answer of the member that was claimed, and takes the others out of their lines.
@@ -169,10 +166,9 @@ impl<L: WaitList> futures::future::FusedFuture for WaitAny<L> {
 
 impl<L: WaitList> Drop for WaitAny<L> {
     fn drop(&mut self) {
-        if let (Some(list), Some(record)) = (&mut self.list, &self.record) {
-            // Whether it was claimed or not, each member gives back what it has.
+        if let Some(record) = &self.record {
+            // Claimed or not, the waits that are dropped next leave their lines and give back what they have.
             let _ = record.cancel();
-            part(list, None);
         }
     }
 }
@@ -246,22 +242,17 @@ impl<L: WaitList> Future for WaitAll<L> {
         let Some(list) = &mut this.list else { panic!("`WaitAll` polled after completion") };
         drive(list, cx);
         let answered = match &this.record {
-            None => first_all(list, &mut this.record, cx.waker()),
-            Some(record) => {
-                record.renew(cx.waker());
-                Ok(())
-            }
+            None => first_all(list, &mut this.record),
+            Some(_) => Ok(()),
         };
         if let (Ok(()), Some(record)) = (&answered, &this.record) {
-            if record.claimed().is_none() {
-                if is_last_call(cx.waker()) && record.cancel().is_ok() {
-                    part(list, None);
-                    this.record = None;
-                    return Poll::Pending;
-                }
-                if record.claimed().is_none() {
-                    return Poll::Pending;
-                }
+            if is_last_call(cx.waker()) && record.cancel().is_ok() {
+                part(list, None);
+                this.record = None;
+                return Poll::Pending;
+            }
+            if !record.is_claimed(cx.waker()) {
+                return Poll::Pending;
             }
         }
         this.record = None;
@@ -272,9 +263,9 @@ impl<L: WaitList> Future for WaitAll<L> {
 }
 
 /// Stands in all lines, and takes all if that is possible now.
-fn first_all(list: &mut impl List, stands: &mut Option<Arc<Record>>, waker: &Waker) -> Result<(), WaitError> {
+fn first_all(list: &mut impl List, stands: &mut Option<Arc<Record>>) -> Result<(), WaitError> {
     check(list)?;
-    let record = stands.insert(Record::all(waker.clone()));
+    let record = stands.insert(Record::all());
     for index in 0..list.len() {
         if let Err(refusal) = list.slot(index).join_all(record, index) {
             let _ = record.cancel();
@@ -318,13 +309,12 @@ impl<L: WaitList> futures::future::FusedFuture for WaitAll<L> {
 
 impl<L: WaitList> Drop for WaitAll<L> {
     fn drop(&mut self) {
-        let (Some(list), Some(record)) = (&mut self.list, &self.record) else { return };
-        if record.cancel().is_ok() {
-            part(list, None);
-        } else {
-            record.give_back();
-            // Those that were refused still stand; those that were granted have nothing left.
-            part(list, None);
+        // The waits that are dropped next leave their lines. Given back one by one, what was granted in one step
+        // could complete a wait that never saw all of it.
+        if let Some(record) = &self.record {
+            if record.cancel().is_err() {
+                record.give_back();
+            }
         }
     }
 }
@@ -388,7 +378,7 @@ impl<S: Signal, T: Waitable> Future for SignalAndWait<S, T> {
         assert!(!this.over, "`SignalAndWait` polled after completion");
         this.slot.drive(cx);
         if let Some(signal) = this.signal.take() {
-            let record = Record::all(cx.waker().clone());
+            let record = Record::all();
             if this.slot.join(&record, 0) {
                 // The wait is refused, and the signal not given.
                 this.over = true;
@@ -411,15 +401,12 @@ impl<S: Signal, T: Waitable> Future for SignalAndWait<S, T> {
 impl<S: Signal, T: Waitable> SignalAndWait<S, T> {
     fn again(&mut self, cx: &Context<'_>) -> Poll<T::Output> {
         let Some(record) = &self.record else { return self.alone(cx) };
-        if record.claimed().is_none() {
-            if is_last_call(cx.waker()) && record.cancel().is_ok() {
-                self.slot.part();
-                self.record = None;
-                return Poll::Pending;
-            }
-            record.renew(cx.waker());
+        if is_last_call(cx.waker()) && record.cancel().is_ok() {
+            self.slot.part();
+            self.record = None;
+            return Poll::Pending;
         }
-        if record.claimed().is_none() || !self.slot.collect() {
+        if !record.is_claimed(cx.waker()) || !self.slot.collect() {
             return Poll::Pending;
         }
         self.over = true;
@@ -436,9 +423,9 @@ impl<S: Signal, T: Waitable> SignalAndWait<S, T> {
 
 impl<S: Signal, T: Waitable> Drop for SignalAndWait<S, T> {
     fn drop(&mut self) {
-        if let Some(record) = self.record.as_ref().filter(|_| !self.over) {
+        if let Some(record) = &self.record {
+            // Claimed or not, the wait that is dropped next leaves its line and gives back what it has.
             let _ = record.cancel();
-            self.slot.part();
         }
     }
 }

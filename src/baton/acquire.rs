@@ -58,6 +58,7 @@ impl<H: Borrow<Baton>> Future for Acquire<H> {
 }
 
 impl<H: Borrow<Baton>> Drop for Acquire<H> {
+    #[inline]
     fn drop(&mut self) {
         drop_part(self);
     }

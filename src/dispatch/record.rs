@@ -37,9 +37,10 @@ impl Record {
         Arc::new(Self { claim: AtomicU64::new(OPEN), waker: Lock::new(Some(waker)), members: None })
     }
 
-    pub(crate) fn all(waker: Waker) -> Arc<Self> {
+    /// Its waker comes by [`is_claimed`](Record::is_claimed), after it stands: whoever begins the wait is not woken by it.
+    pub(crate) fn all() -> Arc<Self> {
         let members = Some(OnceLock::new());
-        Arc::new(Self { claim: AtomicU64::new(OPEN), waker: Lock::new(Some(waker)), members })
+        Arc::new(Self { claim: AtomicU64::new(OPEN), waker: Lock::new(None), members })
     }
 
     pub(super) fn is_all(&self) -> bool {
@@ -72,12 +73,21 @@ impl Record {
         (claim < CANCELLED).then(|| usize::try_from(claim).unwrap_or(usize::MAX))
     }
 
-    /// Makes `waker` the one to wake. The caller looks at [`claimed`](Record::claimed) afterwards: whoever
-    /// claims takes the waker after the claim, so one of the two sees the other.
-    pub(crate) fn renew(&self, waker: &Waker) {
+    /// Whether the wait was claimed; if not, `waker` is the one to wake when it is.
+    pub(crate) fn is_claimed(&self, waker: &Waker) -> bool {
+        if self.claimed().is_none() {
+            self.renew(waker);
+        }
+        // Looked at after the waker was stored: whoever claims takes the waker after the claim, so one of
+        // the two sees the other.
+        self.claimed().is_some()
+    }
+
+    fn renew(&self, waker: &Waker) {
         if self.waker.lock().as_ref().is_some_and(|old| old.will_wake(waker)) {
             return;
         }
+        // Cloned, and the old one dropped, outside the lock (R3).
         let fresh = waker.clone();
         let _old = self.waker.lock().replace(fresh);
     }
@@ -102,8 +112,7 @@ impl Record {
                 }
             },
         );
-        // It is the caller's own waker; the caller looks for the grant anyway.
-        drop(woken);
+        woken.wake();
     }
 
     /// Signals an object by `change` and lets the wait stand at `member`, in one step. If `change` refuses,

@@ -29,6 +29,7 @@ pub struct Wait<P: Policy> {
 
 impl<P: Policy> Wait<P> {
     /// A wait that stands at `number`; without meaning if the object numbers its places itself.
+    #[inline]
     pub(crate) fn new(request: P::Request, number: u64, leave: Leave) -> Self {
         Self { request, number, leave, stage: Stage::New }
     }
@@ -137,6 +138,7 @@ impl<P: Policy> Wait<P> {
     // ===== among others =====
 
     /// Asks for the object and does not stand in line.
+    #[inline]
     pub(crate) fn now(&self, header: &Header<P>) -> Option<Answer<P>> {
         if self.leave == Leave::Vacant {
             if let Some(answer) = header.quick(self.ask()) {
@@ -243,6 +245,7 @@ pub(crate) fn poll_part<T: Part>(part: &mut T, cx: &Context<'_>, name: &str) -> 
 }
 
 /// Gives up the wait of a future that is being dropped.
+#[inline]
 pub(crate) fn drop_part<T: Part>(part: &mut T) {
     if let Some((header, wait)) = part.wait() {
         wait.cancel(header);
