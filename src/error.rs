@@ -4,10 +4,13 @@
 
 use std::{error::Error, fmt};
 
-/// Why [`Baton::acquire`](crate::Baton::acquire) refused a number.
+/// Why [`Baton::acquire`](crate::Baton::acquire) refused a number, or
+/// [`Semaphore::acquire`](crate::Semaphore::acquire) a request for permits.
 ///
-/// A refusal comes at once, changes nothing and never comes late: a wait that has once entered the
-/// line can end with nothing but the baton or [`Closed`](AcquireError::Closed).
+/// A baton returns every variant but [`TooMany`](AcquireError::TooMany), a semaphore only that one and
+/// [`Closed`](AcquireError::Closed). A refusal changes nothing. It comes at the first poll; a wait that has
+/// once entered the line can only be refused by a [`close`](crate::Baton::close), or by a
+/// [`Semaphore::resize`](crate::Semaphore::resize) below what it asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AcquireError {
@@ -20,7 +23,7 @@ pub enum AcquireError {
         /// The largest number that is accepted at this moment; it moves on with the turns.
         limit: u64,
     },
-    /// More permits are asked for than a semaphore can ever have.
+    /// More permits are asked for than the semaphore can ever have.
     TooMany {
         /// The maximum of the semaphore.
         max: u32,
@@ -29,11 +32,15 @@ pub enum AcquireError {
     Closed,
 }
 
-/// Why [`Baton::try_acquire`](crate::Baton::try_acquire) did not get the baton.
+/// Why [`Baton::try_acquire`](crate::Baton::try_acquire) did not get the baton, or
+/// [`Semaphore::try_acquire`](crate::Semaphore::try_acquire) no permit.
+///
+/// [`WouldBlock`](TryAcquireError::WouldBlock), or what [`AcquireError`] says; nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TryAcquireError {
-    /// It is not the number's turn yet; waiting would be possible.
+    /// It is not the number's turn yet, or not enough permits are free, or somebody is in line for them;
+    /// waiting would be possible.
     WouldBlock,
     /// Somebody already waits for this number, or holds a ticket for it.
     Duplicate,
@@ -44,7 +51,7 @@ pub enum TryAcquireError {
         /// The largest number that is accepted at this moment; it moves on with the turns.
         limit: u64,
     },
-    /// More permits are asked for than a semaphore can ever have.
+    /// More permits are asked for than the semaphore can ever have.
     TooMany {
         /// The maximum of the semaphore.
         max: u32,
@@ -53,11 +60,14 @@ pub enum TryAcquireError {
     Closed,
 }
 
-/// Why [`Baton::blocking_acquire_timeout`](crate::Baton::blocking_acquire_timeout) did not get the baton.
+/// Why [`Baton::blocking_acquire_timeout`](crate::Baton::blocking_acquire_timeout) did not get the baton, or
+/// [`Semaphore::blocking_acquire_timeout`](crate::Semaphore::blocking_acquire_timeout) no permit.
+///
+/// [`TimedOut`](AcquireTimeoutError::TimedOut), or what [`AcquireError`] says; nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AcquireTimeoutError {
-    /// The time was over before the turn came; the number was withdrawn and can be acquired again.
+    /// The time was over first; the request was withdrawn, and a baton's number can be acquired again.
     TimedOut,
     /// Somebody already waits for this number, or holds a ticket for it.
     Duplicate,
@@ -68,7 +78,7 @@ pub enum AcquireTimeoutError {
         /// The largest number that is accepted at this moment; it moves on with the turns.
         limit: u64,
     },
-    /// More permits are asked for than a semaphore can ever have.
+    /// More permits are asked for than the semaphore can ever have.
     TooMany {
         /// The maximum of the semaphore.
         max: u32,
@@ -94,13 +104,15 @@ pub enum SkipError {
     Closed,
 }
 
-/// Why [`Semaphore::release`](crate::Semaphore::release) added nothing.
+/// Why [`Semaphore::release`](crate::Semaphore::release), or the signal of a
+/// [`signal_and_wait`](crate::signal_and_wait), added nothing. The latter releases one permit, so it never
+/// returns [`Zero`](ReleaseError::Zero).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReleaseError {
-    /// Zero permits were to be added, which Win32 refuses as well.
+    /// Zero permits were to be added, which Win32 refuses as well. (ntsync does not.)
     Zero,
-    /// The count would exceed the maximum.
+    /// The count would exceed the maximum. Win32 `ERROR_TOO_MANY_POSTS`.
     OverMaximum {
         /// The count, which stays as it is.
         available: u32,
@@ -109,26 +121,27 @@ pub enum ReleaseError {
     },
 }
 
-/// Why [`wait_any`](crate::wait_any) or [`wait_all`](crate::wait_all) cannot be.
+/// Why [`wait_any`](crate::wait_any) or [`wait_all`](crate::wait_all) got nothing.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WaitError {
-    /// The time was over first; nothing was taken.
+    /// The time was over first; nothing was taken. Only from the blocking forms that end in `_timeout`.
     TimedOut,
-    /// There is nothing to wait for.
+    /// The list is empty. Win32 refuses that too; in ntsync the wait never ends.
     Empty,
-    /// A wait on all has the same object twice.
+    /// A wait on all has the same object twice, through whatever handles; Win32 refuses that too.
     SameObject {
         /// Where it is first.
         first: usize,
         /// Where it is again.
         second: usize,
     },
-    /// A member of a wait on all was refused; nothing was taken.
+    /// A member of a wait on all was refused, at once or later; nothing was taken. In a wait on any
+    /// the member itself answers the refusal.
     Refused {
-        /// Which one.
+        /// Its index, from 0.
         index: usize,
-        /// What its own wait would have answered.
+        /// What its own wait would have answered, for example an [`AcquireError`].
         refusal: Box<dyn Error + Send + Sync>,
     },
 }
@@ -155,14 +168,31 @@ impl Error for WaitError {
     }
 }
 
-/// The owner named does not own the mutex; nothing was changed.
+/// The owner named does not own the mutex; nothing was changed. Win32 `ERROR_NOT_OWNER`.
+///
+/// From [`Mutex::unlock`](crate::Mutex::unlock), and from [`signal_and_wait`](crate::signal_and_wait) with
+/// [`Mutex::unlocking`](crate::Mutex::unlocking).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NotOwner(pub(crate) ());
 
 /// The last owner of a mutex is gone or left it in disorder, and its guard is in here: the mutex is owned.
 ///
-/// In the manner of std's `PoisonError`, but told once, to the next owner alone. An error that is
-/// dropped unopened tells the one after it as well.
+/// Win32 `WAIT_ABANDONED`. In the manner of std's `PoisonError`, but told once, to the next owner alone. An
+/// error that is dropped unopened unlocks the mutex and tells the one after it as well (ours: Win32 forgets
+/// it).
+///
+/// # Examples
+///
+/// ```
+/// use batons::{Mutex, Owner};
+///
+/// let (mutex, one, two) = (Mutex::new(), Owner::new(), Owner::new());
+/// mutex.blocking_lock(&one).expect("nobody has abandoned it").abandon();
+/// let abandoned = mutex.blocking_lock(&two).unwrap_err();
+/// let guard = abandoned.into_inner(); // put right what `one` left, then go on
+/// drop(guard);
+/// assert!(mutex.blocking_lock(&one).is_ok());
+/// ```
 pub struct Abandoned<G> {
     guard: G,
     opened: fn(&mut G),
@@ -174,12 +204,33 @@ impl<G> Abandoned<G> {
     }
 
     /// Takes the guard out; whoever does this answers for putting right what the last owner left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{Mutex, Owner};
+    /// # let (mutex, me) = (Mutex::new(), Owner::new());
+    /// let guard = mutex.blocking_lock(&me).unwrap_or_else(|abandoned| abandoned.into_inner());
+    /// # drop(guard);
+    /// ```
     pub fn into_inner(mut self) -> G {
         (self.opened)(&mut self.guard);
         self.guard
     }
 
-    /// The guard.
+    /// The guard, left where it is: dropping the error still tells the next owner.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{Mutex, Owner};
+    /// let (mutex, me) = (Mutex::new(), Owner::new());
+    /// mutex.blocking_lock(&me).unwrap().abandon();
+    /// let abandoned = mutex.blocking_lock(&me).unwrap_err();
+    /// println!("held, in disorder: {:?}", abandoned.get_ref());
+    /// drop(abandoned);
+    /// assert!(mutex.is_abandoned());
+    /// ```
     pub fn get_ref(&self) -> &G {
         &self.guard
     }
@@ -207,7 +258,10 @@ impl fmt::Display for NotOwner {
 
 impl Error for NotOwner {}
 
-/// The time given to [`blocking::wait_timeout`](crate::blocking::wait_timeout) was over; the wait was withdrawn.
+/// The time given to [`blocking::wait_timeout`](crate::blocking::wait_timeout) was over; the wait was
+/// withdrawn.
+///
+/// Also from [`Mutex::blocking_lock_timeout`](crate::Mutex::blocking_lock_timeout). Win32 `WAIT_TIMEOUT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TimedOut(pub(crate) ());
 

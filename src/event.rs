@@ -147,24 +147,43 @@ pub type AutoResetEvent = Event<Auto>;
 
 /// An event: [`ManualResetEvent`] or [`AutoResetEvent`].
 ///
-/// Clones are handles to one event.
+/// Clones are handles to one event. There is no `close`: a wait borrows a handle and so keeps its event
+/// alive, as a waiting thread does in Win32. To wait in a task of its own, move a clone into the task.
 ///
 /// # Order
 ///
-/// Waiters are released in the order of their first poll, tasks and threads in one line. A
-/// newcomer never overtakes: a set automatic event has nobody in line.
+/// Waiters are released in the order of their first poll, tasks and threads in one line. A newcomer never
+/// overtakes: while an automatic event is set nobody is in line but [waits on all](crate::wait_all), which
+/// reserve nothing. Win32 promises no order; this is the one of its kernel and of ntsync.
 ///
 /// # Memory ordering
 ///
 /// What was done before a `set` or `pulse` is visible to whoever it releases, and to whoever finds the event
 /// set by it.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{Auto, Event, Manual};
+///
+/// let (gate, signal) = (Event::<Manual>::new(true), Event::<Auto>::new(true));
+/// assert_eq!([gate.try_wait(), gate.try_wait()], [true, true]);
+/// assert_eq!([signal.try_wait(), signal.try_wait()], [true, false]);
+/// ```
 pub struct Event<K: Kind> {
     header: Arc<Header<Flag>>,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<K: Kind> Event<K> {
-    /// Creates an event that is set or not.
+    /// Creates an event that is set or not. Win32 `CreateEvent`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::ManualResetEvent;
+    /// assert!(ManualResetEvent::new(true).is_set());
+    /// ```
     #[must_use]
     pub fn new(set: bool) -> Self {
         Self { header: Arc::new(Header::new(Flag { auto: K::AUTO }, u64::from(set))), kind: PhantomData }
@@ -174,7 +193,12 @@ impl<K: Kind> Event<K> {
     ///
     /// A manual event releases everybody in line. An automatic event releases the first in line and stays
     /// unset, or becomes set if there is none. The decision is taken here: a
-    /// [`reset`](Event::reset) that follows does not take it back.
+    /// [`reset`](Event::reset) that follows does not take it back. Those released are woken by the calling
+    /// thread, under no lock. The state before is what the kernel tells and `SetEvent` does not.
+    ///
+    /// # Panics
+    ///
+    /// Only if a waker does; the others have been woken then.
     ///
     /// # Examples
     ///
@@ -190,6 +214,8 @@ impl<K: Kind> Event<K> {
     }
 
     /// Clears the event and returns whether it was set before. Win32 `ResetEvent`.
+    ///
+    /// Whoever was released before stays released.
     ///
     /// # Examples
     ///
@@ -208,8 +234,15 @@ impl<K: Kind> Event<K> {
     /// Win32 `PulseEvent`.
     ///
     /// A manual event releases all who stood in line before, an automatic event the first of them; nobody who
-    /// comes later, and nobody ever sees it set. In Win32 a waiter may miss a pulse while it
-    /// is briefly away from its wait; here whoever has been polled once stands in line.
+    /// comes later, and nobody ever sees it set. It completes a [wait on all](crate::wait_all) for which
+    /// this event alone was missing. With nobody in line it only clears.
+    ///
+    /// Win32 calls its own unreliable: a waiter misses the pulse while it is briefly away from its wait. Here
+    /// whoever has been polled once stands in line. One step is ntsync's rule.
+    ///
+    /// # Panics
+    ///
+    /// Only if a waker does; the others have been woken then.
     ///
     /// # Examples
     ///
@@ -226,25 +259,49 @@ impl<K: Kind> Event<K> {
         before
     }
 
-    /// Whether the event is set. Stale as soon as it is read.
+    /// Whether the event is set. Stale as soon as it is read: report it, do not act on it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::AutoResetEvent;
+    /// let event = AutoResetEvent::new(true);
+    /// assert!(event.is_set() && event.is_set()); // looking takes nothing
+    /// ```
     #[must_use]
     pub fn is_set(&self) -> bool {
         is_set(self.header.state())
     }
 
-    /// Waits until the event is set, or is set or pulsed while standing in line. An automatic event is
-    /// cleared by the one it releases.
+    /// Waits until the event is set, or is set or pulsed while standing in line. Win32 `WaitForSingleObject`.
+    ///
+    /// The future does nothing before its first poll. The first poll goes on if the event is set, clearing an
+    /// automatic one, or stands in line; it cannot be refused. Whoever sets or pulses decides whom that
+    /// releases; the released one tests nothing again, so a reset in between does not hold it back. The
+    /// thread's form is [`blocking_wait`](Event::blocking_wait).
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe. Dropping the future before its release gives up the place and changes nothing. After the
-    /// release, and before the poll that would have shown it, the release of an automatic event goes to the next in
-    /// line or sets the event again; if the event was reset since, or it was a pulse, only somebody who
-    /// stood in line at that time can have it.
+    /// Cancel safe. Dropping the future before its release gives up the place and changes nothing. After
+    /// the release, and before the poll that would have shown it, the release of an automatic event goes to
+    /// the next in line or sets the event again; if the event was reset since, or it was a pulse, only
+    /// somebody who stood in line at that time can have it.
     ///
     /// # Panics
     ///
     /// The future panics if it is polled again after it answered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::AutoResetEvent;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let event = AutoResetEvent::new(true);
+    /// event.wait().await;
+    /// assert!(!event.is_set());
+    /// # }
+    /// ```
     pub fn wait(&self) -> WaitEvent<'_, K> {
         WaitEvent { event: Some(self), wait: Wait::new((), 0, Leave::Vacant) }
     }
@@ -253,7 +310,17 @@ impl<K: Kind> Event<K> {
         &self.header
     }
 
-    /// Whether the event is set; an automatic event is cleared then. Never waits.
+    /// Whether the event is set; an automatic event is cleared then. Never waits. Win32
+    /// `WaitForSingleObject` with a time-out of 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::AutoResetEvent;
+    /// let event = AutoResetEvent::new(true);
+    /// assert!(event.try_wait());
+    /// assert!(!event.try_wait());
+    /// ```
     #[must_use]
     pub fn try_wait(&self) -> bool {
         Wait::new((), 0, Leave::Vacant).now(&self.header).is_some()

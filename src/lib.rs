@@ -10,6 +10,15 @@
 //! |---|---|
 //! | turns in the order of numbers that you have | [`Baton::acquire`] |
 //! | turns in the order in which they were asked for, none lost by a panic or an abort | [`Baton::ticket`] |
+//! | a flag that stays set for everybody | [`ManualResetEvent`] |
+//! | a signal that one waiter takes | [`AutoResetEvent`] |
+//! | at most so many at once | [`Semaphore`] |
+//! | exclusion with an explicit owner, recursion and abandonment | [`Mutex`], [`Owner`] |
+//! | exclusion among threads, light | [`CriticalSection`] |
+//! | whichever of several objects comes first, and only that one | [`wait_any`] |
+//! | several objects in one step, or none | [`wait_all`] |
+//! | to signal one object and wait for another in one step | [`signal_and_wait`] |
+//! | another future among them | [`until`] |
 //! | the same from a thread | the `blocking_…` methods, [`blocking::wait`] |
 //! | a deadline, from a thread | [`blocking::wait_timeout`] |
 //! | a deadline, in a task | your runtime's timeout around the future, see below |
@@ -18,7 +27,8 @@
 //!
 //! * Handles are cheap to clone, and clones are the same object. They are `Send`, `Sync` and unwind safe.
 //! * A waiter is granted the object before it is woken, and one release wakes one waiter.
-//! * Waiters are tasks and threads in one line; a newcomer never overtakes.
+//! * Waiters are tasks and threads in one line, served in the order of their first polls (a baton's: of their
+//!   numbers); a newcomer never overtakes.
 //! * Every future does nothing before its first poll, is cancel safe at every stage, and panics with its
 //!   name if it is polled after it answered. The documentation of each method says what a drop gives up.
 //! * Waking, cloning and dropping a waker happens outside every lock: an executor may call any object from
@@ -26,9 +36,10 @@
 //! * The futures know no executor and need no runtime.
 //!
 //! A task's deadline is its runtime's, for example `tokio::time::timeout(duration, baton.acquire(n))`.
-//! It drops the future, and a grant that falls between its last poll and that drop counts as used,
-//! which for a baton means that `n` has had its turn. [`blocking::wait_timeout`] has no such gap,
-//! and a [`Ticket`] keeps its turn in either case.
+//! It drops the future, and a grant that falls between its last poll and that drop is given back; for a
+//! baton that means that `n` has had its turn. [`blocking::wait_timeout`] has no such gap, and a [`Ticket`]
+//! keeps its turn in either case. Several waits in a `select!` may likewise be granted together, and all but
+//! one are given back; [`wait_any`] takes exactly one.
 //!
 //! # Words
 //!

@@ -255,9 +255,10 @@ impl<L: WaitList> Future for WaitAll<L> {
                 return Poll::Pending;
             }
         }
-        this.record = None;
         let answer = answered.and_then(|()| collect_all(list));
         this.list = None;
+        // Last, so that no line drops it, and a waker with it, under its lock (R3).
+        this.record = None;
         Poll::Ready(answer)
     }
 }

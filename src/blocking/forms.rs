@@ -1,6 +1,6 @@
 //! The blocking forms of the objects, each of them [`wait`] or [`wait_timeout`] on the object's future.
 
-use super::{wait, wait_timeout};
+use super::{refuse_on_runtime_worker, wait, wait_timeout};
 use crate::baton::{Baton, BatonGuard, Ticket};
 use crate::error::{Abandoned, AcquireError, AcquireTimeoutError, TimedOut, WaitError};
 use crate::event::{Event, Kind};
@@ -20,7 +20,8 @@ impl Baton {
     ///
     /// # Panics
     ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](crate::blocking).
+    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the
+    /// module](crate::blocking).
     ///
     /// # Examples
     ///
@@ -52,7 +53,8 @@ impl Baton {
     ///
     /// # Panics
     ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](crate::blocking).
+    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the
+    /// module](crate::blocking).
     ///
     /// # Examples
     ///
@@ -84,7 +86,8 @@ impl Ticket {
     ///
     /// # Panics
     ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](crate::blocking).
+    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the
+    /// module](crate::blocking).
     ///
     /// # Examples
     ///
@@ -108,7 +111,8 @@ impl Ticket {
     ///
     /// # Panics
     ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](crate::blocking).
+    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the
+    /// module](crate::blocking).
     ///
     /// # Examples
     ///
@@ -139,7 +143,8 @@ impl<K: Kind> Event<K> {
     ///
     /// # Panics
     ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](crate::blocking).
+    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the
+    /// module](crate::blocking).
     ///
     /// # Examples
     ///
@@ -161,7 +166,8 @@ impl<K: Kind> Event<K> {
     ///
     /// # Panics
     ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](crate::blocking).
+    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the
+    /// module](crate::blocking).
     ///
     /// # Examples
     ///
@@ -190,7 +196,8 @@ impl Semaphore {
     ///
     /// # Panics
     ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](crate::blocking).
+    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the
+    /// module](crate::blocking).
     ///
     /// # Examples
     ///
@@ -215,7 +222,17 @@ impl Semaphore {
     ///
     /// # Panics
     ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](crate::blocking).
+    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the
+    /// module](crate::blocking).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Semaphore;
+    /// let semaphore = Semaphore::new(3, 3);
+    /// assert_eq!(semaphore.blocking_acquire_many(2)?.num_permits(), 2);
+    /// # Ok::<_, batons::AcquireError>(())
+    /// ```
     #[track_caller]
     pub fn blocking_acquire_many(&self, n: u32) -> Result<Permit<'_>, AcquireError> {
         wait(self.acquire_many(n))
@@ -229,7 +246,17 @@ impl Semaphore {
     ///
     /// # Panics
     ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](crate::blocking).
+    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the
+    /// module](crate::blocking).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{AcquireTimeoutError, Semaphore};
+    /// # use std::time::Duration;
+    /// let refused = Semaphore::new(0, 1).blocking_acquire_timeout(Duration::from_millis(1)).unwrap_err();
+    /// assert_eq!(refused, AcquireTimeoutError::TimedOut);
+    /// ```
     #[track_caller]
     pub fn blocking_acquire_timeout(&self, duration: Duration) -> Result<Permit<'_>, AcquireTimeoutError> {
         Ok(wait_timeout(self.acquire(), duration)??)
@@ -244,7 +271,17 @@ impl Semaphore {
     ///
     /// # Panics
     ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](crate::blocking).
+    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the
+    /// module](crate::blocking).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{AcquireTimeoutError, Semaphore};
+    /// # use std::time::Duration;
+    /// let refused = Semaphore::new(1, 1).blocking_acquire_many_timeout(2, Duration::ZERO).unwrap_err();
+    /// assert_eq!(refused, AcquireTimeoutError::TooMany { max: 1 });
+    /// ```
     #[track_caller]
     pub fn blocking_acquire_many_timeout(
         &self,
@@ -266,7 +303,8 @@ impl Mutex {
     ///
     /// # Panics
     ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](crate::blocking).
+    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the
+    /// module](crate::blocking).
     ///
     /// # Examples
     ///
@@ -286,11 +324,23 @@ impl Mutex {
     ///
     /// # Errors
     ///
-    /// [`TimedOut`]; within, as [`lock`](Mutex::lock).
+    /// [`TimedOut`], and then the mutex is not owned; within, as [`lock`](Mutex::lock).
     ///
     /// # Panics
     ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](crate::blocking).
+    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the
+    /// module](crate::blocking).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{Mutex, Owner};
+    /// # use std::time::Duration;
+    /// let (mutex, me, you) = (Mutex::new(), Owner::new(), Owner::new());
+    /// let guard = mutex.blocking_lock(&me).unwrap();
+    /// assert!(mutex.blocking_lock_timeout(&you, Duration::from_millis(1)).is_err());
+    /// # drop(guard);
+    /// ```
     #[track_caller]
     pub fn blocking_lock_timeout(
         &self,
@@ -306,9 +356,13 @@ impl Mutex {
 impl CriticalSection {
     /// Enters the section, waiting as long as another thread is inside. Win32 `EnterCriticalSection`.
     ///
+    /// Spins as often as the section says, then sleeps in line. There is no form with a deadline, nor has
+    /// Win32 one.
+    ///
     /// # Panics
     ///
-    /// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](crate::blocking).
+    /// With feature `tokio`, when it would have to sleep on a worker thread of a tokio runtime; see
+    /// [the module](crate::blocking).
     ///
     /// # Examples
     ///
@@ -323,6 +377,7 @@ impl CriticalSection {
     /// ```
     #[track_caller]
     pub fn enter(&self) -> CriticalSectionGuard<'_> {
+        refuse_on_runtime_worker();
         self.spin().unwrap_or_else(|| wait(self.entering()))
     }
 }
@@ -337,7 +392,8 @@ impl CriticalSection {
 ///
 /// # Panics
 ///
-/// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the module](crate::blocking).
+/// With feature `tokio`, when called on a worker thread of a tokio runtime; see [the
+/// module](crate::blocking).
 ///
 /// # Examples
 ///
@@ -353,8 +409,8 @@ pub fn wait_any<L: WaitList>(waits: L) -> Result<(usize, L::Any), WaitError> {
     wait(multi_wait::wait_any(waits))
 }
 
-/// [`wait_any`](crate::wait_any) for a thread that waits for `duration` at most. An object that is ready beats any
-/// deadline.
+/// [`wait_any`](crate::wait_any) for a thread that waits for `duration` at most. An object that is ready
+/// beats any deadline.
 ///
 /// # Errors
 ///
@@ -363,6 +419,16 @@ pub fn wait_any<L: WaitList>(waits: L) -> Result<(usize, L::Any), WaitError> {
 /// # Panics
 ///
 /// As [`wait_any`].
+///
+/// # Examples
+///
+/// ```
+/// # use batons::{AutoResetEvent, WaitError, blocking};
+/// # use std::time::Duration;
+/// let event = AutoResetEvent::new(false);
+/// let refused = blocking::wait_any_timeout([event.wait()], Duration::from_millis(1));
+/// assert!(matches!(refused, Err(WaitError::TimedOut)));
+/// ```
 #[track_caller]
 pub fn wait_any_timeout<L: WaitList>(waits: L, duration: Duration) -> Result<(usize, L::Any), WaitError> {
     wait_timeout(multi_wait::wait_any(waits), duration)?
@@ -377,13 +443,22 @@ pub fn wait_any_timeout<L: WaitList>(waits: L, duration: Duration) -> Result<(us
 /// # Panics
 ///
 /// As [`wait_any`].
+///
+/// # Examples
+///
+/// ```
+/// # use batons::{AutoResetEvent, Semaphore, blocking};
+/// let (event, semaphore) = (AutoResetEvent::new(true), Semaphore::new(1, 1));
+/// let ((), _permit) = blocking::wait_all((event.wait(), semaphore.acquire()))?;
+/// # Ok::<_, batons::WaitError>(())
+/// ```
 #[track_caller]
 pub fn wait_all<L: WaitList>(waits: L) -> Result<L::All, WaitError> {
     wait(multi_wait::wait_all(waits))
 }
 
-/// [`wait_all`](crate::wait_all) for a thread that waits for `duration` at most. Objects that are ready together beat
-/// any deadline.
+/// [`wait_all`](crate::wait_all) for a thread that waits for `duration` at most. Objects that are ready
+/// together beat any deadline.
 ///
 /// # Errors
 ///
@@ -392,6 +467,16 @@ pub fn wait_all<L: WaitList>(waits: L) -> Result<L::All, WaitError> {
 /// # Panics
 ///
 /// As [`wait_any`].
+///
+/// # Examples
+///
+/// ```
+/// # use batons::{AutoResetEvent, blocking};
+/// # use std::time::Duration;
+/// let (set, unset) = (AutoResetEvent::new(true), AutoResetEvent::new(false));
+/// assert!(blocking::wait_all_timeout([set.wait(), unset.wait()], Duration::from_millis(1)).is_err());
+/// assert!(set.is_set()); // nothing was taken
+/// ```
 #[track_caller]
 pub fn wait_all_timeout<L: WaitList>(waits: L, duration: Duration) -> Result<L::All, WaitError> {
     wait_timeout(multi_wait::wait_all(waits), duration)?

@@ -8,9 +8,13 @@ use std::task::{Context, Poll};
 
 /// A future of this crate that waits for one object, and so can be part of a wait on several.
 ///
-/// Sealed: other futures take part through an adapter.
+/// Sealed: any other future takes part through [`until`](crate::until). Hand in futures that have not been
+/// polled yet.
 pub trait Waitable: Part {
     /// The same wait in a box, its output turned into `O`: for a `Vec` of waits of several kinds.
+    ///
+    /// `turn` is called under no lock, by the poll that answers; not if the wait ends without this member.
+    /// The box is one allocation. It can only be part of a `Vec`; it is no future itself.
     ///
     /// # Examples
     ///
@@ -33,7 +37,7 @@ pub trait Waitable: Part {
 
 impl<T: Part> Waitable for T {}
 
-/// A wait in a box; made by [`Waitable::boxed`].
+/// A wait in a box; made by [`Waitable::boxed`]. Dropping it gives up the wait in it.
 pub struct BoxedWait<'a, O>(Box<dyn Turning<O> + Send + Sync + 'a>);
 
 impl<O> fmt::Debug for BoxedWait<'_, O> {
@@ -65,11 +69,26 @@ impl<T: Part, O, F: FnOnce(T::Output) -> O> Turning<O> for Turned<T, F> {
 }
 
 /// A list of waits: `[T; N]` or `Vec<T>` of one kind, `Vec<BoxedWait>` of several, or a tuple of up to eight
-/// [`Waitable`]s. Sealed.
+/// [`Waitable`]s. Sealed. Arrays and vectors may have any length, where Win32 has a limit of 64.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{ManualResetEvent, WaitError, WaitList, blocking};
+///
+/// fn first<L: WaitList>(waits: L) -> Result<usize, WaitError> {
+///     Ok(blocking::wait_any(waits)?.0)
+/// }
+/// let events: Vec<_> = (0..100).map(|n| ManualResetEvent::new(n == 70)).collect();
+/// assert_eq!(first(events.iter().map(|event| event.wait()).collect::<Vec<_>>())?, 70);
+/// # Ok::<_, WaitError>(())
+/// ```
 pub trait WaitList: sealed::IntoList<List: List<Any = Self::Any, All = Self::All>> {
-    /// What a wait on any answers beside the index.
+    /// What a wait on any answers beside the index: the output of the one, or a tuple of options of which
+    /// one is
+    /// `Some`.
     type Any;
-    /// What a wait on all answers.
+    /// What a wait on all answers: the outputs of all, in the shape of the list.
     type All;
 }
 

@@ -10,10 +10,23 @@ use std::{
 };
 
 /// Lets any future take part in [`wait_any`](crate::wait_any), [`wait_all`](crate::wait_all) and
-/// [`signal_and_wait`](crate::signal_and_wait): an object that is signaled for good when the future completes.
+/// [`signal_and_wait`](crate::signal_and_wait): an object that is signaled for good when the future
+/// completes.
 ///
-/// The future is polled by the wait it takes part in. It is dropped with it; to keep it, pass `&mut future`.
-/// In a wait on all its output waits until the others can be had as well.
+/// The future is polled by the wait it takes part in, at each of its polls. It is dropped with it; to keep
+/// it, pass `&mut future`. In a wait on all its output waits until the others can be had as well. Costs two
+/// allocations, for the future and for the object.
+///
+/// Win32 has objects for what may end (a thread, a process); this is their counterpart for tasks.
+///
+/// # Cancel safety
+///
+/// That of the future itself. If it completes in the same poll in which the wait ends for another member, its
+/// output is lost with the wait, also that of a `&mut future`, which must not be polled again then.
+///
+/// # Panics
+///
+/// The future panics if it is polled again after it answered.
 ///
 /// # Examples
 ///
@@ -47,6 +60,11 @@ pub fn until<F: Future>(future: F) -> Until<F> {
 }
 
 /// [`until`] the next notification of an `event_listener::Event`, listening from this call on.
+///
+/// # Cancel safety
+///
+/// As a dropped `EventListener`: a notification by `notify` that it had received and not told goes to the
+/// next listener. One that was seen in the poll in which another member won is used up; see [`until`].
 ///
 /// # Examples
 ///

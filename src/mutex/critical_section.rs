@@ -15,9 +15,18 @@ use std::{
 /// A recursive lock without data for the threads of this process, with a spin count. Win32
 /// `CRITICAL_SECTION`.
 ///
-/// The owner is the thread, so no token is needed, and the guard cannot leave the thread. It knows no
-/// abandonment: a panic leaves it like any other end of the guard's scope. Waiting threads are served
-/// in the order of their arrival, which Win32 does not promise. For tasks take a [`Mutex`](crate::Mutex).
+/// [`enter`](CriticalSection::enter) it, and leave it by dropping the guard. Clones are handles to one
+/// section, which frees itself with the last of them. For tasks, or with a time limit, take a
+/// [`Mutex`](crate::Mutex).
+///
+/// The owner is the thread, so no token is needed, and the guard cannot leave the thread. It may enter up to
+/// 65,535 times at once; one more waits for ever. It knows no abandonment, as in Win32: a panic leaves it
+/// like any other end of the guard's scope, and a thread that ends with its guard leaked keeps it.
+///
+/// # Order
+///
+/// Threads that sleep are served in the order in which they went to sleep, and a newcomer never overtakes
+/// them; those that still spin have no place yet. Win32 promises no order, and lets newcomers in first.
 ///
 /// # Memory ordering
 ///
@@ -45,13 +54,28 @@ struct Inner {
 
 impl CriticalSection {
     /// Creates a free section that does not spin. Win32 `InitializeCriticalSection`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::CriticalSection;
+    /// assert!(CriticalSection::new().try_enter().is_some());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::with_spin_count(0)
     }
 
-    /// Creates a free section whose threads try `spins` times before they sleep. Win32
-    /// `InitializeCriticalSectionAndSpinCount`; not ignored on a single processor.
+    /// Creates a free section whose threads try `spins` times more before they sleep. Win32
+    /// `InitializeCriticalSectionAndSpinCount`, which ignores the count on a single processor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::CriticalSection;
+    /// let section = CriticalSection::with_spin_count(4_000);
+    /// let _guard = section.enter();
+    /// ```
     #[must_use]
     pub fn with_spin_count(spins: u32) -> Self {
         let header = Arc::new(Header::new(Ownership, 0));
@@ -59,6 +83,8 @@ impl CriticalSection {
     }
 
     /// Changes the spin count and returns the one before. Win32 `SetCriticalSectionSpinCount`.
+    ///
+    /// Threads that already spin keep the count they began with.
     ///
     /// # Examples
     ///
@@ -71,8 +97,21 @@ impl CriticalSection {
         u32::try_from(self.inner.spins.replace(spins.into())).unwrap_or(u32::MAX)
     }
 
-    /// Enters if the section is free or the calling thread's own; never waits. Win32
+    /// Enters if the section is free or the calling thread's own; never waits, nor spins. Win32
     /// `TryEnterCriticalSection`.
+    ///
+    /// `None` also if others are in line for it, or if it has been entered 65,535 times. May be called in a task;
+    /// the guard must not live across an `.await`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::CriticalSection;
+    /// let section = CriticalSection::new();
+    /// let _guard = section.enter();
+    /// let elsewhere = section.clone();
+    /// std::thread::spawn(move || assert!(elsewhere.try_enter().is_none())).join().unwrap();
+    /// ```
     #[must_use]
     pub fn try_enter(&self) -> Option<CriticalSectionGuard<'_>> {
         let Ok(_) = Wait::new(calling_party(), 0, Leave::Vacant).now(&self.inner.header)?;
