@@ -355,7 +355,7 @@ impl fmt::Display for AcquireError {
 impl fmt::Display for TryAcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::WouldBlock => f.write_str("it is not the number's turn yet; nothing was changed"),
+            Self::WouldBlock => f.write_str("the object cannot be had now; nothing was changed"),
             Self::Duplicate => f.write_str(DUPLICATE),
             Self::Passed => f.write_str(PASSED),
             Self::TooFar { limit } => too_far(f, limit),

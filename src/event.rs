@@ -32,7 +32,8 @@ pub struct Flag {
     auto: bool,
 }
 
-/// A state: bit 0 set, bit 1 by a pulse, above them how many resets there were.
+/// A state: bit 0 set, bit 1 by a pulse, above them how often it was cleared by a reset
+/// or a pulse.
 const SET: u64 = 1;
 const PULSE: u64 = 2;
 const RESET: u64 = 4;
@@ -255,7 +256,7 @@ impl<K: Kind> Event<K> {
     #[allow(clippy::must_use_candidate)]
     pub fn pulse(&self) -> bool {
         let pulse = |_: &Flag, state| Ok::<_, Infallible>((state | SET | PULSE, is_set(state)));
-        let Ok(before) = self.header.signal(pulse, |_, state| state & !(SET | PULSE));
+        let Ok(before) = self.header.signal(pulse, |_, state| (state & !(SET | PULSE)) + RESET);
         before
     }
 

@@ -31,7 +31,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 // ===== any =====
@@ -39,25 +39,44 @@ use std::{
 /// Waits until one of several objects can be had, and takes that one and no other. Win32
 /// `WaitForMultipleObjects` without *all*.
 ///
-/// At the first poll the lowest index that is ready wins. After that whoever is signaled first wins, and it is
-/// decided by the one who signals: the others are not touched, even if they are signaled before this future
-/// is polled again. The answer is the index, and what the single wait would have answered: for an array or a
+/// At the first poll the lowest index that is ready wins. After that whoever is signaled first wins, and it
+/// is decided by the one who signals: the others are not touched, even if they are signaled before this
+/// future is polled again. The answer is the index, and what the single wait would have answered: for an
+/// array or a
 /// `Vec` its output, for a tuple a tuple of options of which the one is `Some`. The same object may be
-/// listed twice.
+/// listed twice. Any number of objects will do; Win32 takes 64.
+///
+/// In each line it stands in its place by arrival, as a single wait would. An array or a tuple allocates
+/// only if it must wait. Hand in futures that have not been polled yet. The thread's form is
+/// [`blocking::wait_any`](crate::blocking::wait_any).
 ///
 /// # Cancel safety
 ///
-/// Cancel safe. Before the grant a drop changes nothing; after it, the one object that was granted and not seen
-/// is given back by its own rule.
+/// Cancel safe. Before the grant a drop changes nothing; after it, the one object that was granted and not
+/// seen is given back by its own rule.
 ///
 /// # Errors
 ///
 /// [`WaitError::Empty`] for an empty list. A member that is refused answers for itself, like one that is
-/// granted.
+/// granted, and ends the wait.
 ///
 /// # Panics
 ///
 /// The future panics if it is polled again after it answered.
+///
+/// # Examples
+///
+/// ```
+/// # use batons::{AutoResetEvent, wait_any};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), batons::WaitError> {
+/// let events = [AutoResetEvent::new(false), AutoResetEvent::new(true), AutoResetEvent::new(true)];
+/// let (index, ()) = wait_any(events.each_ref().map(|event| event.wait())).await?;
+/// assert_eq!(index, 1);
+/// assert!(!events[1].is_set() && events[2].is_set());
+/// # Ok(())
+/// # }
+/// ```
 pub fn wait_any<L: WaitList>(waits: L) -> WaitAny<L> {
     WaitAny { list: Some(waits.into_list()), record: None }
 }
@@ -83,10 +102,9 @@ impl<L: WaitList> Future for WaitAny<L> {
             this.list = None;
             return Poll::Ready(Err(WaitError::Empty));
         }
-        drive(list, cx);
         let answered = match &this.record {
-            None => first_any(list, &mut this.record, cx.waker()),
-            Some(record) => again_any(list, &Arc::clone(record), &mut this.record, cx.waker()),
+            None => first_any(list, &mut this.record, cx),
+            Some(record) => again_any(list, &Arc::clone(record), &mut this.record, cx),
         };
         let Some(index) = answered else { return Poll::Pending };
         this.record = None;
@@ -97,16 +115,17 @@ impl<L: WaitList> Future for WaitAny<L> {
 }
 
 /// Asks every object, and stands in all lines if none can be had.
-fn first_any(list: &mut impl List, stands: &mut Option<Arc<Record>>, waker: &Waker) -> Option<usize> {
+fn first_any(list: &mut impl List, stands: &mut Option<Arc<Record>>, cx: &mut Context<'_>) -> Option<usize> {
     for index in 0..list.len() {
+        list.slot(index).drive(cx);
         if list.slot(index).ask() {
             return Some(index);
         }
     }
-    if is_last_call(waker) {
+    if is_last_call(cx.waker()) {
         return None;
     }
-    let record = stands.insert(Record::any(waker.clone()));
+    let record = stands.insert(Record::any(cx.waker().clone()));
     for index in 0..list.len() {
         // Asked again in the same section in which it stands in line (R7).
         if list.slot(index).join(record, index) {
@@ -124,8 +143,15 @@ fn again_any(
     list: &mut impl List,
     record: &Arc<Record>,
     stands: &mut Option<Arc<Record>>,
-    waker: &Waker,
+    cx: &mut Context<'_>,
 ) -> Option<usize> {
+    for index in 0..list.len() {
+        // Once a member has won no other future is polled, since its output would be lost.
+        if record.claimed().is_none() {
+            list.slot(index).drive(cx);
+        }
+    }
+    let waker = cx.waker();
     if is_last_call(waker) {
         if let Err(index) = record.cancel() {
             return collect(list, index);
@@ -184,22 +210,25 @@ impl<L: WaitList> fmt::Debug for WaitAny<L> {
 /// Waits until all of several objects can be had at one instant, and takes them in one step. Win32
 /// `WaitForMultipleObjects` with *all*.
 ///
-/// Nothing is taken and nothing reserved before: meanwhile others may take single objects. A pulse of
-/// the last one that is missing completes the wait. In each line it stands in its place by arrival; those behind it
-/// are served if it cannot be. There is no promise that it is ever granted while others keep
-/// its objects busy.
+/// Nothing is taken and nothing reserved before: meanwhile others may take single objects. A pulse of the
+/// last one that is missing completes the wait. In each line it stands in its place by arrival; those
+/// behind it are served if it cannot be, and newcomers too. There is no promise that it is ever granted
+/// while others keep its objects busy, nor in Win32.
 ///
-/// The answer is what the single waits would have answered, in an array, `Vec` or tuple.
+/// The answer is what the single waits would have answered, in an array, `Vec` or tuple; so each mutex says
+/// itself whether it was abandoned, where Win32 says that one of them was. The thread's form is
+/// [`blocking::wait_all`](crate::blocking::wait_all).
 ///
 /// # Cancel safety
 ///
-/// Cancel safe. Before the grant a drop changes nothing. If all was granted and not seen, all is given back in one
-/// step.
+/// Cancel safe. Before the grant a drop changes nothing. If all was granted and not seen, all is given back
+/// in one step.
 ///
 /// # Errors
 ///
-/// [`WaitError::Empty`]; [`WaitError::SameObject`] if an object is listed twice, through whatever handle;
-/// [`WaitError::Refused`] if a member is, which ends the wait for all. Nothing is changed.
+/// [`WaitError::Empty`]; [`WaitError::SameObject`] if an object is listed twice, through whatever handle,
+/// also a baton with two numbers; [`WaitError::Refused`] if a member is, which ends the wait for all.
+/// Nothing is changed.
 ///
 /// # Panics
 ///
@@ -266,7 +295,7 @@ impl<L: WaitList> Future for WaitAll<L> {
 /// Stands in all lines, and takes all if that is possible now.
 fn first_all(list: &mut impl List, stands: &mut Option<Arc<Record>>) -> Result<(), WaitError> {
     check(list)?;
-    let record = stands.insert(Record::all());
+    let record = stands.insert(Record::all(list.len()));
     for index in 0..list.len() {
         if let Err(refusal) = list.slot(index).join_all(record, index) {
             let _ = record.cancel();
@@ -337,9 +366,15 @@ impl<S: Signals> Signal for S {}
 /// Signals one object and waits for another, in one step: whoever is woken by the signal finds the wait
 /// standing in line. Win32 `SignalObjectAndWait`, which may miss a pulse in between.
 ///
-/// The signal is `&event` ([set](crate::Event::set)), `&semaphore` ([release](crate::Semaphore::release) of one), or
-/// [`mutex.unlocking(&owner)`](crate::Mutex::unlocking) (one level). Nothing happens before the first poll. If the signal
-/// is refused the wait never began, and if the wait is refused the signal did not happen.
+/// The signal is `&event` ([set](crate::Event::set)), `&semaphore` ([release](crate::Semaphore::release) of
+/// one), or [`mutex.unlocking(&owner)`](crate::Mutex::unlocking) (one level). Nothing happens before the
+/// first poll. If the signal is refused the wait never began, and if the wait is refused at once the signal
+/// did not happen. Signal and wait may be on the same object: the wait takes the signal, unless others were
+/// in line before. Its request for several permits holds nobody up while it cannot be granted, as that of a
+/// [`wait_all`]. It allocates.
+///
+/// The thread's form is [`blocking::wait`](crate::blocking::wait) on this future; after a
+/// [`wait_timeout`](crate::blocking::wait_timeout) that timed out the signal is done, as in Win32.
 ///
 /// # Cancel safety
 ///
@@ -348,12 +383,24 @@ impl<S: Signals> Signal for S {}
 ///
 /// # Errors
 ///
-/// What the signal refuses: [`ReleaseError`](crate::ReleaseError) for a full semaphore, [`NotOwner`](crate::NotOwner) for a mutex
-/// of somebody else, nothing for an event.
+/// What the signal refuses: [`ReleaseError`](crate::ReleaseError) for a full semaphore,
+/// [`NotOwner`](crate::NotOwner) for a mutex of somebody else, nothing for an event.
 ///
 /// # Panics
 ///
 /// The future panics if it is polled again after it answered.
+///
+/// # Examples
+///
+/// ```
+/// # use batons::{AutoResetEvent, blocking, signal_and_wait};
+/// let (ask, answer) = (AutoResetEvent::new(false), AutoResetEvent::new(false));
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| blocking::wait(signal_and_wait(&ask, answer.wait())));
+///     ask.blocking_wait();
+///     answer.pulse(); // finds the wait in line
+/// });
+/// ```
 pub fn signal_and_wait<S: Signal, T: Waitable>(signal: S, wait: T) -> SignalAndWait<S, T> {
     SignalAndWait { signal: Some(signal), slot: Slot::new(wait), record: None, over: false }
 }
@@ -379,7 +426,7 @@ impl<S: Signal, T: Waitable> Future for SignalAndWait<S, T> {
         assert!(!this.over, "`SignalAndWait` polled after completion");
         this.slot.drive(cx);
         if let Some(signal) = this.signal.take() {
-            let record = Record::all();
+            let record = Record::all(1);
             if this.slot.join(&record, 0) {
                 // The wait is refused, and the signal not given.
                 this.over = true;
@@ -419,6 +466,13 @@ impl<S: Signal, T: Waitable> SignalAndWait<S, T> {
         let polled = self.slot.poll(cx);
         self.over = polled.is_ready();
         polled
+    }
+}
+
+#[cfg(feature = "futures")]
+impl<S: Signal, T: Waitable> futures::future::FusedFuture for SignalAndWait<S, T> {
+    fn is_terminated(&self) -> bool {
+        self.over
     }
 }
 

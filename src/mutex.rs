@@ -16,11 +16,11 @@ mod critical_section;
 pub use critical_section::{CriticalSection, CriticalSectionGuard};
 
 use crate::dispatch::{
-    Answer, Halves, Header, Holdings, Leave, Offer, Part, Policy, Signals, Verdict, Wait, drop_part,
-    poll_part,
+    Answer, Halves, Header, Holdings, Leave, Offer, Part, Policy, Signals, Verdict, Wait, call_each,
+    drop_part, poll_part,
 };
 use crate::error::{Abandoned, NotOwner};
-use crate::sync::{panicking, unique_id};
+use crate::sync::{Setting, panicking, unique_id};
 use std::convert::Infallible;
 use std::{
     borrow::Borrow,
@@ -128,7 +128,8 @@ fn abandon(state: u64, owner: u64) -> Result<(u64, ()), NotOwner> {
 ///
 /// Tasks have no identity of their own: many waits run in one task, and a task moves between threads. So the
 /// token is the identity: equal token, same owner, and recursion. Dropping the token while it still
-/// owns mutexes abandons them, as the end of a thread does in Win32.
+/// owns mutexes abandons them, at whatever depth, as the end of a thread does in Win32. What counts is
+/// what its waits have answered: a wait that is still out goes on, and its guard unlocks as usual.
 #[derive(Debug)]
 pub struct Owner {
     inner: Arc<OwnerInner>,
@@ -138,6 +139,8 @@ pub struct Owner {
 struct OwnerInner {
     number: u64,
     holdings: Holdings<Ownership>,
+    /// 1 once the token is gone.
+    gone: Setting,
 }
 
 impl Owner {
@@ -146,7 +149,7 @@ impl Owner {
     pub fn new() -> Self {
         // 0 is nobody; 2^46 owners and objects take centuries.
         let number = unique_id() + 1;
-        Self { inner: Arc::new(OwnerInner { number, holdings: Holdings::new() }) }
+        Self { inner: Arc::new(OwnerInner { number, holdings: Holdings::new(), gone: Setting::new(0) }) }
     }
 }
 
@@ -158,10 +161,14 @@ impl Default for Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        for header in self.inner.holdings.take() {
-            // Refused if a guard has let go of it meanwhile.
-            let _ = header.signal(|_, state| abandon(state, self.inner.number), |_, state| state);
-        }
+        self.inner.gone.replace(1);
+        let number = self.inner.number;
+        // Refused for those that it does not own, or not any more.
+        call_each(self.inner.holdings.take().map(|header| {
+            move || {
+                let _ = header.signal(|_, state| abandon(state, number), |_, state| state);
+            }
+        }));
     }
 }
 
@@ -169,15 +176,17 @@ impl Drop for Owner {
 
 /// A mutex without data, owned by an [`Owner`]. Win32 `CreateMutex`.
 ///
-/// Clones are handles to one mutex. An owner may lock it again and again; it is free when all its guards are
-/// gone. If an owner goes away with the mutex locked (its guard is dropped by a panic, its token is
-/// dropped, or it says so), the next owner gets it as [`Abandoned`], once.
+/// Clones are handles to one mutex. An owner may lock it again and again, 65,535 levels deep; it is free when
+/// all its guards are gone. If an owner goes away with the mutex locked (its guard is dropped by a panic, its
+/// token is dropped, or it says so), the next owner gets it as [`Abandoned`], once. A task that is aborted
+/// drops its guards like any that ends, and abandons nothing.
 ///
-/// For data behind a lock, take tokio's or std's mutex.
+/// For data behind a lock, take tokio's or std's mutex; among threads, a [`CriticalSection`] is lighter.
 ///
 /// # Order
 ///
-/// That of the first polls, tasks and threads in one line; only the present owner may pass it.
+/// That of the first polls, tasks and threads in one line; only the present owner may pass it, and everybody
+/// the [waits on all](crate::wait_all). Win32 promises no order.
 ///
 /// # Memory ordering
 ///
@@ -212,10 +221,17 @@ impl Mutex {
 
     /// Waits until `owner` owns the mutex. Win32 `WaitForSingleObject`.
     ///
+    /// The first poll takes the mutex if it is free, goes one level deeper if it is `owner`'s, or stands in
+    /// line. Whoever unlocks it makes the first in line its owner before waking it. Beyond the deepest
+    /// level the owner waits. A wait that stands in line keeps its place even if its owner gets the mutex
+    /// by another wait, so one owner should not stand in line twice. The thread's form is
+    /// [`blocking_lock`](Mutex::blocking_lock).
+    ///
     /// # Cancel safety
     ///
-    /// Cancel safe. Dropping the future gives up the place in line. A grant that was not seen is given
-    /// back, one level, and an abandonment that came with it is told to the next owner instead.
+    /// Cancel safe. Dropping the future gives up the place in line and changes nothing. A grant that was
+    /// not seen is given back, one level, and an abandonment that came with it is told to the next owner
+    /// instead.
     ///
     /// # Errors
     ///
@@ -237,17 +253,23 @@ impl Mutex {
     /// # Errors
     ///
     /// As [`lock`](Mutex::lock).
+    ///
+    /// # Panics
+    ///
+    /// As [`lock`](Mutex::lock).
     pub fn lock_owned(&self, owner: &Owner) -> LockMutex<Self> {
         LockMutex::new(self.clone(), owner)
     }
 
-    /// Locks the mutex if that is possible at once; `None` if another one owns it.
+    /// Locks the mutex if that is possible at once; `None` if another one owns it, or at the
+    /// deepest level.
     ///
     /// # Errors
     ///
     /// As [`lock`](Mutex::lock).
     #[must_use]
     pub fn try_lock(&self, owner: &Owner) -> Option<Result<MutexGuard<'_>, Abandoned<MutexGuard<'_>>>> {
+        owner.inner.holdings.add(&self.header);
         let Ok(told) = Wait::new(owner.inner.number, 0, Leave::Vacant).now(&self.header)?;
         Some(HeldMutex::new(self, &owner.inner, told))
     }
@@ -271,29 +293,26 @@ impl Mutex {
         state.depth() > 0 && state.owner() == owner.inner.number
     }
 
-    /// Whether the next owner will be told that the last one is gone. Looking does not change it.
+    /// Whether the next owner will be told that one before it is gone. Looking does not change it.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
         Owned(self.header.state()).is_abandoned()
     }
 
     /// Unlocks one level for `owner` and returns the depth before. Win32 `ReleaseMutex`, for owners whose
-    /// guards were [forgotten](HeldMutex::forget).
+    /// guards were [forgotten](HeldMutex::forget): a guard left over releases nothing, or a level locked
+    /// since.
     ///
     /// # Errors
     ///
     /// [`NotOwner`] if `owner` does not own it; nothing is changed.
     pub fn unlock(&self, owner: &Owner) -> Result<u32, NotOwner> {
-        let depth =
-            self.header.signal(|_, state| unlock(state, owner.inner.number, false), |_, state| state)?;
-        if depth == 1 {
-            owner.inner.holdings.remove(&self.header);
-        }
-        Ok(depth)
+        let number = owner.inner.number;
+        self.header.signal(|_, state| unlock(state, number, false), |_, state| state)
     }
 
-    /// The signal "unlock one level for `owner`", for [`signal_and_wait`](crate::signal_and_wait). The guard of the
-    /// level must be [forgotten](HeldMutex::forget) first.
+    /// The signal "unlock one level for `owner`", for [`signal_and_wait`](crate::signal_and_wait). The
+    /// guard of the level must be [forgotten](HeldMutex::forget) first.
     #[must_use]
     pub fn unlocking<'a>(&'a self, owner: &'a Owner) -> Unlocking<'a> {
         Unlocking { mutex: self, owner }
@@ -336,11 +355,7 @@ impl Signals for Unlocking<'_> {
         unlock(state, self.owner.inner.number, false).map(|(state, _)| (state, ()))
     }
 
-    fn signaled(self) {
-        if !self.mutex.is_owned_by(self.owner) {
-            self.owner.inner.holdings.remove(&self.mutex.header);
-        }
-    }
+    fn signaled(self) {}
 }
 
 // ===== guard =====
@@ -354,8 +369,9 @@ pub type OwnedMutexGuard = HeldMutex<Mutex>;
 /// One level of a locked mutex; dropping it unlocks the level. Used by its names [`MutexGuard`] and
 /// [`OwnedMutexGuard`].
 ///
-/// Dropped by a panic it marks the mutex as abandoned. If its owner's token is gone it does nothing. If it is leaked the mutex
-/// stays locked until the token is dropped.
+/// Dropped by a panic it marks the mutex as abandoned (our rule, and that of std). If the mutex was taken
+/// from it with its owner's token it does nothing. If it is leaked the mutex stays locked until the token is
+/// dropped.
 #[must_use = "the mutex is unlocked as soon as the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct HeldMutex<H: Borrow<Mutex>> {
@@ -368,7 +384,12 @@ pub struct HeldMutex<H: Borrow<Mutex>> {
 
 impl<H: Borrow<Mutex>> HeldMutex<H> {
     fn new(mutex: H, owner: &Arc<OwnerInner>, told: Told) -> Result<Self, Abandoned<Self>> {
-        owner.holdings.add(&mutex.borrow().header);
+        if owner.gone.get() != 0 {
+            // The owner ended while it waited: what it was granted was taken from it, or is now.
+            let number = owner.number;
+            let _ = mutex.borrow().header.signal(|_, state| abandon(state, number), |_, state| state);
+            return Err(Abandoned::new(Self { mutex, owner: None, disorder: false }, |_| ()));
+        }
         let guard = Self { mutex, owner: Some(Arc::clone(owner)), disorder: told.abandoned };
         // Whoever drops the error without opening it has not put the disorder right.
         if told.abandoned { Err(Abandoned::new(guard, |guard| guard.disorder = false)) } else { Ok(guard) }
@@ -391,10 +412,7 @@ impl<H: Borrow<Mutex>> Drop for HeldMutex<H> {
         let disorder = self.disorder || panicking();
         let header = &self.mutex.borrow().header;
         // Refused if the owner's token is gone: the mutex was taken from it then.
-        let unlocked = header.signal(|_, state| unlock(state, owner.number, disorder), |_, state| state);
-        if unlocked == Ok(1) {
-            owner.holdings.remove(header);
-        }
+        let _ = header.signal(|_, state| unlock(state, owner.number, disorder), |_, state| state);
     }
 }
 
@@ -418,6 +436,7 @@ pub struct LockMutex<H: Borrow<Mutex>> {
 impl<H: Borrow<Mutex>> LockMutex<H> {
     fn new(mutex: H, owner: &Owner) -> Self {
         let owner = Arc::clone(&owner.inner);
+        owner.holdings.add(&mutex.borrow().header);
         Self { mutex: Some(mutex), wait: Wait::new(owner.number, 0, Leave::Vacant), owner }
     }
 }

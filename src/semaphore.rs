@@ -110,13 +110,16 @@ fn release(state: u64, n: u32) -> Result<(u64, u32), ReleaseError> {
 /// A count of permits with a maximum: [`acquire`](Semaphore::acquire) takes one or waits, and
 /// [`release`](Semaphore::release), or dropping the permit, puts it back. Win32 `CreateSemaphore`.
 ///
-/// Clones are handles to one semaphore. Anybody may release, whether it has acquired or not. If
-/// a permit should have a number and its turn, take a [`Baton`](crate::Baton).
+/// Clones are handles to one semaphore. Anybody may release, whether it has acquired or not. In Win32 a
+/// unit has no guard; [`forget`](HeldPermits::forget) the permit to have it so. If a permit should have a
+/// number and its turn, take a [`Baton`](crate::Baton).
 ///
 /// # Order
 ///
 /// Strictly that of the first polls, also for [`acquire_many`](Semaphore::acquire_many): a large request at
-/// the head makes smaller ones behind it wait. A newcomer never overtakes.
+/// the head makes smaller ones behind it wait. A newcomer overtakes none but [waits on
+/// all](crate::wait_all) and a [`signal_and_wait`](crate::signal_and_wait) that cannot be granted yet.
+/// Win32 promises no order.
 ///
 /// # Memory ordering
 ///
@@ -147,7 +150,7 @@ impl Semaphore {
     ///
     /// # Panics
     ///
-    /// If `max` is 0 or more than 2,147,483,647, or if `initial` exceeds it.
+    /// If `max` is 0 or more than 2,147,483,647, or if `initial` exceeds it; Win32 fails there.
     #[must_use]
     #[track_caller]
     pub fn new(initial: u32, max: u32) -> Self {
@@ -161,14 +164,18 @@ impl Semaphore {
 
     /// Waits for a permit. Win32 `WaitForSingleObject`.
     ///
+    /// The first poll takes a permit if one is free and nobody is in line, or stands in line. Whoever
+    /// releases takes the permit off the count for the first in line before waking it. The thread's form is
+    /// [`blocking_acquire`](Semaphore::blocking_acquire).
+    ///
     /// # Cancel safety
     ///
-    /// Cancel safe. Dropping the future gives up the place in line and changes nothing else; a permit that was
-    /// granted and not seen goes to the next in line or back to the count.
+    /// Cancel safe. Dropping the future gives up the place in line and changes nothing else; a permit that
+    /// was granted and not seen goes to the next in line or back to the count, up to the maximum.
     ///
     /// # Errors
     ///
-    /// [`Closed`](AcquireError::Closed).
+    /// [`Closed`](AcquireError::Closed), at any time; nothing is changed.
     ///
     /// # Panics
     ///
@@ -177,7 +184,8 @@ impl Semaphore {
         AcquirePermits::new(self, 1)
     }
 
-    /// Waits for `n` permits at once.
+    /// Waits for `n` permits at once: all or none. For 0 it waits its turn and takes nothing. Ours; in
+    /// Win32 a wait takes one.
     ///
     /// # Cancel safety
     ///
@@ -186,7 +194,7 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`TooMany`](AcquireError::TooMany) if `n` exceeds the maximum, at once, or when a
-    /// [`resize`](Semaphore::resize) makes it so; [`Closed`](AcquireError::Closed).
+    /// [`resize`](Semaphore::resize) makes it so; [`Closed`](AcquireError::Closed). Nothing is changed.
     ///
     /// # Panics
     ///
@@ -204,6 +212,10 @@ impl Semaphore {
     /// # Errors
     ///
     /// As [`acquire`](Semaphore::acquire).
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire`](Semaphore::acquire).
     pub fn acquire_owned(&self) -> AcquirePermits<Self> {
         AcquirePermits::new(self.clone(), 1)
     }
@@ -217,6 +229,10 @@ impl Semaphore {
     /// # Errors
     ///
     /// As [`acquire_many`](Semaphore::acquire_many).
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire`](Semaphore::acquire).
     pub fn acquire_many_owned(&self, n: u32) -> AcquirePermits<Self> {
         AcquirePermits::new(self.clone(), n)
     }
@@ -225,7 +241,7 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](TryAcquireError::WouldBlock), [`Closed`](TryAcquireError::Closed).
+    /// [`WouldBlock`](TryAcquireError::WouldBlock), [`Closed`](TryAcquireError::Closed). Nothing is changed.
     pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
         self.try_acquire_many(1)
     }
@@ -235,7 +251,7 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`WouldBlock`](TryAcquireError::WouldBlock), [`TooMany`](TryAcquireError::TooMany),
-    /// [`Closed`](TryAcquireError::Closed).
+    /// [`Closed`](TryAcquireError::Closed). Nothing is changed.
     pub fn try_acquire_many(&self, n: u32) -> Result<Permit<'_>, TryAcquireError> {
         match Wait::new(n, 0, Leave::Vacant).now(&self.header) {
             Some(granted) => Ok(granted.map(|()| HeldPermits { semaphore: self, n })?),
@@ -247,13 +263,17 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// [`ReleaseError`] if `n` is 0 or the count would exceed the maximum. The limit is tested before anybody is
-    /// served, so it does not help that somebody waits. Nothing is changed.
+    /// [`ReleaseError`] if `n` is 0 or the count would exceed the maximum. The limit is tested before
+    /// anybody is served, so it does not help that somebody waits (Windows and ntsync). Nothing is changed.
+    ///
+    /// # Panics
+    ///
+    /// Only if a waker does; the permits have been added then, and the others woken.
     pub fn release(&self, n: u32) -> Result<u32, ReleaseError> {
         self.header.signal(|_, state| release(state, n), |_, state| state)
     }
 
-    /// How many permits are free. Stale as soon as it is read.
+    /// How many permits are free. Stale as soon as it is read: report it, do not act on it.
     #[must_use]
     pub fn available(&self) -> u32 {
         Count(self.header.state()).count()
@@ -265,7 +285,7 @@ impl Semaphore {
         Count(self.header.state()).max()
     }
 
-    /// Changes the maximum and returns the one before.
+    /// Changes the maximum and returns the one before. Ours; Win32 has none.
     ///
     /// Free permits above a smaller maximum are gone at once, and those that are out are gone as they come
     /// back: a semaphore of 5 with all permits out that is resized to 2 has 2 when all are back. Requests in
@@ -286,8 +306,9 @@ impl Semaphore {
         })
     }
 
-    /// Ends the semaphore: everyone in line is refused, and so is everyone who comes later. Permits that are
-    /// out may be kept and dropped.
+    /// Ends the semaphore: everyone in line gets [`Closed`](AcquireError::Closed), and so does everyone who
+    /// comes later. A grant that was made and not yet seen is still answered, and permits that are out may
+    /// be kept and dropped. Win32 would leave the waiters waiting.
     pub fn close(&self) {
         self.header.close(|state| state | Count::CLOSED);
     }
@@ -358,7 +379,8 @@ impl<H: Borrow<Semaphore>> HeldPermits<H> {
         self.n
     }
 
-    /// Drops the permits without putting them back; an explicit [`Semaphore::release`] can.
+    /// Drops the permits without putting them back; an explicit [`Semaphore::release`] can. That is how a
+    /// unit taken in Win32 behaves.
     pub fn forget(mut self) {
         self.n = 0;
     }
@@ -382,7 +404,7 @@ impl<H: Borrow<Semaphore>> HeldPermits<H> {
     pub fn merge(&mut self, mut other: Self) {
         let same = Arc::ptr_eq(&self.semaphore.borrow().header, &other.semaphore.borrow().header);
         assert!(same, "permits of two semaphores cannot be merged");
-        self.n += std::mem::take(&mut other.n);
+        self.n = self.n.saturating_add(std::mem::take(&mut other.n));
     }
 }
 

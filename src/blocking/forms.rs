@@ -361,8 +361,8 @@ impl CriticalSection {
     ///
     /// # Panics
     ///
-    /// With feature `tokio`, when it would have to sleep on a worker thread of a tokio runtime; see
-    /// [the module](crate::blocking).
+    /// With feature `tokio`, when called on a worker thread of a tokio runtime, even if the section is
+    /// free; see [the module](crate::blocking).
     ///
     /// # Examples
     ///

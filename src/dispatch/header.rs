@@ -129,7 +129,7 @@ impl<P: Policy> Header<P> {
         self.inside(|still, reach| {
             let (state, told) = change(&still.header.policy, still.state)?;
             still.state = state;
-            reach.serve(still, u64::MAX);
+            reach.serve(still);
             still.state = settle(&still.header.policy, still.state);
             Ok(told)
         })
@@ -171,6 +171,10 @@ impl<P: Policy> Header<P> {
     /// claimed for it. `None` if the wait was claimed for another object meanwhile.
     pub(crate) fn join(&self, ask: Ask<P>, record: &Arc<Record>, index: usize) -> Option<Entered<P>> {
         let mut still = self.hold_still();
+        if P::NUMBERED && still.is_place_of(record, ask.number) {
+            // The same place twice in one list: the first one stands for both.
+            return None;
+        }
         if !record.is_all() {
             match still.consider(ask) {
                 Verdict::Queue => {}
@@ -237,7 +241,7 @@ impl<P: Policy> Header<P> {
                 Some(Place::Waiting(..) | Place::Shared(..)) => {
                     left = still.replace(ask.number, leave);
                     // One who could not be served may have stood before one who can.
-                    reach.serve(still, u64::MAX);
+                    reach.serve(still);
                     None
                 }
                 _ => still.collect(ask),
@@ -249,7 +253,7 @@ impl<P: Policy> Header<P> {
     pub(crate) fn give_back(&self, given: &Given<P>) {
         self.inside(|still, reach| {
             let offered = still.offer(given);
-            reach.serve(still, offered.to);
+            reach.serve(still);
             still.withdraw(offered);
         });
     }

@@ -1,41 +1,49 @@
-//! What a party holds, so that it can be taken from it when the party ends.
+//! The objects that one party has asked for, so that they can be taken from it when the party ends.
 
 use super::Policy;
 use super::header::Header;
 use crate::sync::Lock;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-/// The objects that one party holds.
+/// The objects that one party has asked for, the latest last. They are not kept alive.
 #[derive(Debug)]
 pub(crate) struct Holdings<P: Policy> {
-    held: Lock<Vec<Arc<Header<P>>>>,
+    asked: Lock<Asked<P>>,
+}
+
+#[derive(Debug)]
+struct Asked<P: Policy> {
+    objects: Vec<Weak<Header<P>>>,
+    /// At this length those that are gone are removed.
+    full: usize,
 }
 
 impl<P: Policy> Holdings<P> {
     pub(crate) fn new() -> Self {
-        Self { held: Lock::new(Vec::new()) }
+        Self { asked: Lock::new(Asked { objects: Vec::new(), full: 8 }) }
     }
 
-    /// Notes that the party now holds `header`.
+    /// Notes that the party asks for `header`.
     pub(crate) fn add(&self, header: &Arc<Header<P>>) {
-        let mut held = self.held.lock();
-        if !held.iter().any(|held| Arc::ptr_eq(held, header)) {
-            held.push(Arc::clone(header));
+        let Asked { objects, full } = &mut *self.asked.lock();
+        let same = |object: &Weak<Header<P>>| std::ptr::eq(object.as_ptr(), Arc::as_ptr(header));
+        if objects.last().is_some_and(same) {
+            return;
         }
-    }
-
-    /// Notes that the party holds `header` no longer.
-    pub(crate) fn remove(&self, header: &Arc<Header<P>>) {
-        let mut held = self.held.lock();
-        let found = held.iter().position(|held| Arc::ptr_eq(held, header));
-        // What is dropped here is never the last handle: the caller has one.
-        if let Some(index) = found {
-            held.remove(index);
+        if let Some(index) = objects.iter().rposition(same) {
+            objects[index..].rotate_left(1);
+            return;
         }
+        if objects.len() >= *full {
+            objects.retain(|object| object.strong_count() > 0);
+            *full = 2 * objects.len().max(8);
+        }
+        objects.push(Arc::downgrade(header));
     }
 
     /// Empties the list, the latest first.
     pub(crate) fn take(&self) -> impl Iterator<Item = Arc<Header<P>>> + use<P> {
-        std::mem::take(&mut *self.held.lock()).into_iter().rev()
+        let objects = std::mem::take(&mut self.asked.lock().objects);
+        objects.into_iter().rev().filter_map(|object| object.upgrade())
     }
 }

@@ -15,7 +15,7 @@ mod waiter;
 
 pub(crate) use header::{Answer, Header};
 pub(crate) use holdings::Holdings;
-pub(crate) use place::{Leave, Place};
+pub(crate) use place::{Leave, Place, call_each};
 pub(crate) use policy::{Due, Offer, Policy, Standing, Verdict};
 pub(crate) use record::{Member, Object, Record};
 pub(crate) use waiter::{Halves, Part, Signals, Wait, drop_part, is_last_call, last_call, poll_part};

@@ -23,7 +23,7 @@ impl<P: Policy> Header<P> {
         self.inside(|still, reach| {
             if let Some(place @ Place::Reserved) = still.queue.line.get_mut(number) {
                 *place = Place::Forfeit;
-                reach.serve(still, u64::MAX);
+                reach.serve(still);
             }
         });
     }
@@ -35,7 +35,7 @@ impl<P: Policy> Header<P> {
                 Verdict::Refuse(refusal) => return Err(refusal),
                 _ => still.queue.line.enter(number, Place::Forfeit),
             }
-            reach.serve(still, u64::MAX);
+            reach.serve(still);
             Ok(())
         })
     }

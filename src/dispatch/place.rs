@@ -80,16 +80,17 @@ impl<P: Policy> Queue<P> {
         self.given.as_mut()?.remove(number)
     }
 
-    /// Whether nobody but waits on all stands before `number`.
-    pub(super) fn is_first(&mut self, number: u64) -> bool {
+    /// Whether somebody stands before `number` whom nobody may overtake: not a wait on all, which reserves
+    /// nothing, nor a wait that was claimed elsewhere.
+    pub(super) fn is_waited_for(&mut self, number: u64) -> bool {
         let mut from = 0;
         while let Some((first, place)) = self.line.first_from(from).filter(|&(first, _)| first < number) {
-            if !place.is_all() {
-                return false;
+            match place {
+                Place::Shared(record, ..) if !record.keeps_place() || !record.is_open() => from = first + 1,
+                _ => return true,
             }
-            from = first + 1;
         }
-        true
+        false
     }
 
     /// Empties the line.
@@ -146,14 +147,18 @@ pub(super) fn wake_all<R>(places: impl Iterator<Item = Place<R>>) {
     }));
 }
 
-/// Wakes every waker. One that panics does not keep the others from being woken; the first panic goes
-/// on afterwards.
+/// Wakes every waker, whatever one of them does.
 fn wake_each(wakers: impl Iterator<Item = Waker>) {
+    call_each(wakers.map(|waker| || waker.wake()));
+}
+
+/// Makes every call. One that panics does not keep the others from being made; the first panic goes on
+/// afterwards.
+pub(crate) fn call_each<F: FnOnce()>(calls: impl Iterator<Item = F>) {
     let mut first = None;
-    for waker in wakers {
+    for call in calls {
         // The state was settled before the lock was released; a panic leaves nothing half done.
-        let woken = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-        first = first.or(woken.err());
+        first = first.or(catch_unwind(AssertUnwindSafe(call)).err());
     }
     if let Some(panic) = first {
         resume_unwind(panic);

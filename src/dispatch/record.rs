@@ -22,6 +22,8 @@ pub struct Record {
     /// Where it stands. Only a wait on all has members; it cannot be granted before it has stood in
     /// all their lines.
     members: Option<OnceLock<Vec<Member>>>,
+    /// Whether it makes those behind it wait, as a wait on one object does.
+    keeps_place: bool,
 }
 
 /// One of the places of a wait on all.
@@ -34,17 +36,28 @@ pub struct Member {
 
 impl Record {
     pub(crate) fn any(waker: Waker) -> Arc<Self> {
-        Arc::new(Self { claim: AtomicU64::new(OPEN), waker: Lock::new(Some(waker)), members: None })
+        Arc::new(Self {
+            claim: AtomicU64::new(OPEN),
+            waker: Lock::new(Some(waker)),
+            members: None,
+            keeps_place: true,
+        })
     }
 
     /// Its waker comes by [`is_claimed`](Record::is_claimed), after it stands: whoever begins the wait is not woken by it.
-    pub(crate) fn all() -> Arc<Self> {
+    /// A wait on several passes its place on to those behind it as long as it takes more than this object.
+    pub(crate) fn all(objects: usize) -> Arc<Self> {
         let members = Some(OnceLock::new());
-        Arc::new(Self { claim: AtomicU64::new(OPEN), waker: Lock::new(None), members })
+        let (claim, waker) = (AtomicU64::new(OPEN), Lock::new(None));
+        Arc::new(Self { claim, waker, members, keeps_place: objects == 1 })
     }
 
     pub(super) fn is_all(&self) -> bool {
         self.members.is_some()
+    }
+
+    pub(super) fn keeps_place(&self) -> bool {
+        self.keeps_place
     }
 
     pub(super) fn members(&self) -> &[Member] {
@@ -64,6 +77,12 @@ impl Record {
         // Ordering: as in `claim`.
         let exchanged = self.claim.compare_exchange(OPEN, CANCELLED, Ordering::AcqRel, Ordering::Acquire);
         exchanged.map(drop).map_err(|index| usize::try_from(index).unwrap_or(usize::MAX))
+    }
+
+    /// Whether nobody has claimed or cancelled the wait.
+    pub(super) fn is_open(&self) -> bool {
+        // Ordering: as in `claimed`; only a look, made good by the claim.
+        self.claim.load(Ordering::Acquire) == OPEN
     }
 
     /// The index of the object that claimed the wait.
@@ -149,7 +168,11 @@ impl Record {
                 let Some(index) = held.iter().position(|held| held.id() == id) else { continue };
                 held.swap(0, index);
                 let Some((own, others)) = held.split_first_mut() else { continue };
-                serve(&mut **own, others, u64::MAX, &mut woken);
+                serve(&mut **own, others, &mut woken);
+            }
+            // One who may pass the others in line does not wait for them to be served.
+            if let Some((own, others)) = held.split_first_mut() {
+                attempt(self, &mut **own, others, &mut woken);
             }
             Ok(told)
         });
@@ -177,7 +200,7 @@ impl Record {
                 let Some(index) = held.iter().position(|held| held.id() == id) else { continue };
                 held.swap(0, index);
                 let Some((own, others)) = held.split_first_mut() else { continue };
-                serve(&mut **own, others, offered.to, &mut woken);
+                serve(&mut **own, others, &mut woken);
                 own.withdraw(offered);
             }
         });
@@ -194,21 +217,16 @@ pub(crate) trait Object: Debug + Send + Sync {
     fn hold(&self) -> Box<dyn Held + '_>;
 }
 
-/// What a grant that is given back is offered to.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Offered {
-    /// Those with lower numbers.
-    pub(super) to: u64,
-    /// The state of the offer, and the one to return to if nobody takes it.
-    pub(super) revert: Option<(u64, u64)>,
-}
+/// An offer of a grant that was given back, until it is withdrawn: the state of the offer, and the one to
+/// return to if nobody takes it.
+pub(crate) type Offered = Option<(u64, u64)>;
 
 /// An object held still, whatever its kind.
 pub(crate) trait Held {
     fn id(&self) -> u64;
-    /// Serves those from number `from` to `before` as far as the state goes. Stops at a wait on all, which
-    /// takes more than this object.
-    fn serve(&mut self, from: u64, before: u64, woken: &mut Woken) -> Option<(u64, Arc<Record>)>;
+    /// Serves those from number `from` on as far as the state goes. Stops at a wait on all, which takes
+    /// more than this object.
+    fn serve(&mut self, from: u64, woken: &mut Woken) -> Option<(u64, Arc<Record>)>;
     /// Whether the wait on all at `number` could have this object now.
     fn can(&mut self, number: u64) -> bool;
     /// Grants this object to the wait on all at `number`, which can have it.
@@ -251,9 +269,9 @@ fn attempt(record: &Record, own: &mut dyn Held, others: &mut [Box<dyn Held + '_>
 }
 
 /// Serves the line of `own` with the help of the other objects held still.
-fn serve(own: &mut dyn Held, others: &mut [Box<dyn Held + '_>], before: u64, woken: &mut Woken) {
-    if let Some(first) = own.serve(0, before, woken) {
-        serve_from(first, own, others, before, woken);
+fn serve(own: &mut dyn Held, others: &mut [Box<dyn Held + '_>], woken: &mut Woken) {
+    if let Some(first) = own.serve(0, woken) {
+        serve_from(first, own, others, woken);
     }
 }
 
@@ -263,13 +281,12 @@ fn serve_from(
     first: (u64, Arc<Record>),
     own: &mut dyn Held,
     others: &mut [Box<dyn Held + '_>],
-    before: u64,
     woken: &mut Woken,
 ) {
     let mut met = Some(first);
     while let Some((number, record)) = met {
         attempt(&record, own, others, woken);
-        met = own.serve(number + 1, before, woken);
+        met = own.serve(number + 1, woken);
     }
 }
 
@@ -314,11 +331,11 @@ impl<'r> Reach<'r> {
         Self { others: Vec::new(), woken }
     }
 
-    /// Serves the line of `own`, those with numbers lower than `before`.
+    /// Serves the line of `own`.
     #[inline]
-    pub(super) fn serve<P: Policy>(&mut self, own: &mut Still<'_, P>, before: u64) {
-        if let Some(first) = own.serve(0, before, self.woken) {
-            serve_from(first, own, &mut self.others, before, self.woken);
+    pub(super) fn serve<P: Policy>(&mut self, own: &mut Still<'_, P>) {
+        if let Some(first) = own.serve(0, self.woken) {
+            serve_from(first, own, &mut self.others, self.woken);
         }
     }
 

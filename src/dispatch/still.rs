@@ -14,6 +14,8 @@ pub(crate) struct Still<'a, P: Policy> {
     pub(super) header: &'a Header<P>,
     pub(super) state: u64,
     pub(super) queue: LockGuard<'a, Queue<P>>,
+    /// Whom the state is for: those with lower numbers. Everybody, but while an offer stands.
+    before: u64,
 }
 
 impl<P: Policy> Header<P> {
@@ -28,7 +30,7 @@ impl<P: Policy> Header<P> {
             // the chain from there to whoever reads the word next.
             word = self.word.fetch_or(FROZEN, Ordering::AcqRel);
         }
-        Still { header: self, state: word >> 1, queue }
+        Still { header: self, state: word >> 1, queue, before: u64::MAX }
     }
 
     /// Runs `inside` on the object held still, together with every object on which a wait-all in its
@@ -54,9 +56,11 @@ impl<P: Policy> Still<'_, P> {
         let policy = &self.header.policy;
         let verdict = policy.judge(self.state, ask.request, ask.number);
         if !P::NUMBERED {
-            // A newcomer never overtakes (R8). Waits on all are passed: they reserve nothing.
-            let waits = self.queue.line.len() > self.queue.alls && !policy.overtakes(self.state, ask.request);
-            return if waits && matches!(verdict, Verdict::Take(..)) { Verdict::Queue } else { verdict };
+            // A newcomer never overtakes (R8).
+            let overtakes = !matches!(verdict, Verdict::Take(..))
+                || policy.overtakes(self.state, ask.request)
+                || !self.queue.is_waited_for(u64::MAX);
+            return if overtakes { verdict } else { Verdict::Queue };
         }
         let standing = match self.queue.line.get_mut(ask.number) {
             None => return verdict,
@@ -68,6 +72,11 @@ impl<P: Policy> Still<'_, P> {
             Some(_) => Standing::Requested,
         };
         policy.occupied(standing).map_or(verdict, Verdict::Refuse)
+    }
+
+    /// Whether the place at `number` belongs to `record`.
+    pub(super) fn is_place_of(&mut self, record: &Arc<Record>, number: u64) -> bool {
+        matches!(self.queue.line.get_mut(number), Some(Place::Shared(other, ..)) if Arc::ptr_eq(other, record))
     }
 
     /// Answers if that is possible now.
@@ -124,42 +133,43 @@ impl<P: Policy> Still<'_, P> {
         self.header.read(self.state, ask)
     }
 
-    /// Answers the one who stood at `number`. A grant may be passed on to those `before` a number.
-    pub(super) fn answer(&mut self, number: u64, request: P::Request, answer: Answer<P>, before: u64) {
+    /// Answers the one who stood at `number`.
+    fn answer(&mut self, number: u64, request: P::Request, answer: Answer<P>) {
         if P::RECORDS {
-            let tail = before.min(self.queue.line.tail());
+            let tail = self.before.min(self.queue.line.tail());
             self.queue.record(number, Given { request, answer, tail });
         }
     }
 
-    /// Moves to the state that a grant given back leads to.
+    /// Moves to the state that a grant given back leads to, for whom it may be.
     pub(super) fn offer(&mut self, given: &Given<P>) -> Offered {
+        let grant = given.answer.ok()?;
         let before = self.state;
-        let Ok(grant) = given.answer else { return Offered { to: 0, revert: None } };
-        match self.header.policy.give_back(self.state, given.request, grant) {
-            Offer::Nothing => Offered { to: 0, revert: None },
+        match self.header.policy.give_back(before, given.request, grant) {
+            Offer::Nothing => None,
             Offer::Anybody(state) => {
                 self.state = state;
-                Offered { to: u64::MAX, revert: None }
+                None
             }
             Offer::Earlier(state) => {
-                self.state = state;
-                Offered { to: given.tail, revert: Some((state, before)) }
+                (self.state, self.before) = (state, given.tail);
+                Some((state, before))
             }
         }
     }
 
     /// Takes an offer back that nobody took up.
     pub(super) fn withdraw(&mut self, offered: Offered) {
-        if let Some((_, before)) = offered.revert.filter(|&(state, _)| state == self.state) {
+        self.before = u64::MAX;
+        if let Some((_, before)) = offered.filter(|&(state, _)| state == self.state) {
             self.state = before;
         }
     }
 
-    /// Serves those from number `from` to `before` as far as the state goes. Stops at a wait on all, which
-    /// takes more than this object.
+    /// Serves those from number `from` on as far as the state goes. Stops at a wait on all, which takes
+    /// more than this object.
     #[inline]
-    pub(super) fn serve(&mut self, from: u64, before: u64, woken: &mut Woken) -> Option<(u64, Arc<Record>)> {
+    pub(super) fn serve(&mut self, from: u64, woken: &mut Woken) -> Option<(u64, Arc<Record>)> {
         let policy = &self.header.policy;
         loop {
             let (number, place) = match policy.due(self.state) {
@@ -167,7 +177,7 @@ impl<P: Policy> Still<'_, P> {
                 Due::Number(number) if number >= from => (number, self.queue.line.get_mut(number)?),
                 Due::Number(_) | Due::Nobody => return None,
             };
-            if number >= before {
+            if number >= self.before {
                 return None;
             }
             match place {
@@ -190,9 +200,9 @@ impl<P: Policy> Still<'_, P> {
                     if let Some(Place::Waiting(waker, _)) = self.queue.line.remove(number) {
                         woken.push(waker);
                     }
-                    self.answer(number, request, answer, before);
+                    self.answer(number, request, answer);
                 }
-                Place::Shared(..) => match self.serve_shared(number, before, woken) {
+                Place::Shared(..) => match self.serve_shared(number, woken) {
                     Shared::Served => {}
                     Shared::Stop => return None,
                     Shared::All(record) => return Some((number, record)),
@@ -202,25 +212,25 @@ impl<P: Policy> Still<'_, P> {
     }
 
     /// [`serve`](Still::serve) for a place of a wait on several objects.
-    fn serve_shared(&mut self, number: u64, before: u64, woken: &mut Woken) -> Shared {
+    fn serve_shared(&mut self, number: u64, woken: &mut Woken) -> Shared {
         let Some(Place::Shared(record, index, request)) = self.queue.line.get_mut(number) else {
             return Shared::Stop;
         };
-        let (request, index) = (*request, *index);
-        let answer = match self.header.policy.judge(self.state, request, number) {
+        let (request, index, record) = (*request, *index, Arc::clone(record));
+        let verdict = self.header.policy.judge(self.state, request, number);
+        let takes_more = record.is_all() && !matches!(verdict, Verdict::Refuse(_));
+        if takes_more && record.is_open() && !(record.keeps_place() && verdict_is_queue(&verdict)) {
+            return Shared::All(record);
+        }
+        let answer = match verdict {
             Verdict::Refuse(refusal) => Err(refusal),
-            _ if record.is_all() => return Shared::All(Arc::clone(record)),
             Verdict::Take(state, grant) => Ok((state, grant)),
-            Verdict::Queue => return Shared::Stop,
+            // Whoever stands first and must wait makes the others wait (R8).
+            Verdict::Queue if record.is_open() => return Shared::Stop,
+            Verdict::Queue => return self.pass_dead(number),
         };
         if !record.claim(index) {
-            // Claimed elsewhere: it takes nothing here. A place that the wait named itself is left to the wait
-            // to remove, since nothing would tell it from one that somebody else takes there later.
-            if P::NUMBERED {
-                return Shared::Stop;
-            }
-            self.replace(number, Leave::Vacant);
-            return Shared::Served;
+            return self.pass_dead(number);
         }
         woken.extend(record.take_waker());
         // The future of the wait still holds the record, so no waker is dropped here (R3).
@@ -229,9 +239,24 @@ impl<P: Policy> Still<'_, P> {
             self.state = state;
             grant
         });
-        self.answer(number, request, answer, before);
+        self.answer(number, request, answer);
         Shared::Served
     }
+
+    /// Passes a place whose wait was claimed elsewhere: it takes nothing here.
+    fn pass_dead(&mut self, number: u64) -> Shared {
+        // One that the wait named itself is left to the wait to remove, since nothing would tell it from one
+        // that somebody else takes there later.
+        if P::NUMBERED {
+            return Shared::Stop;
+        }
+        self.replace(number, Leave::Vacant);
+        Shared::Served
+    }
+}
+
+fn verdict_is_queue<G, R>(verdict: &Verdict<G, R>) -> bool {
+    matches!(verdict, Verdict::Queue)
 }
 
 /// How a place of a wait on several objects was served.
@@ -249,8 +274,8 @@ impl<P: Policy> Held for Still<'_, P> {
         self.header.id
     }
 
-    fn serve(&mut self, from: u64, before: u64, woken: &mut Woken) -> Option<(u64, Arc<Record>)> {
-        self.serve(from, before, woken)
+    fn serve(&mut self, from: u64, woken: &mut Woken) -> Option<(u64, Arc<Record>)> {
+        self.serve(from, woken)
     }
 
     fn can(&mut self, number: u64) -> bool {
@@ -259,34 +284,35 @@ impl<P: Policy> Held for Still<'_, P> {
         let alone = match policy.due(self.state) {
             Due::Nobody => false,
             Due::Number(due) => due == number,
-            Due::First => self.queue.is_first(number) || policy.overtakes(self.state, request),
+            Due::First => policy.overtakes(self.state, request) || !self.queue.is_waited_for(number),
         };
-        alone && matches!(policy.judge(self.state, request, number), Verdict::Take(..))
+        alone
+            && number < self.before
+            && matches!(policy.judge(self.state, request, number), Verdict::Take(..))
     }
 
     fn grant(&mut self, number: u64) {
         if let Some(Place::Shared(_, _, request)) = self.replace(number, Leave::Vacant) {
             if let Verdict::Take(state, grant) = self.header.policy.judge(self.state, request, number) {
                 self.state = state;
-                self.answer(number, request, Ok(grant), u64::MAX);
+                self.answer(number, request, Ok(grant));
             }
         }
     }
 
     fn offer(&mut self, number: u64, leave: Leave) -> Offered {
-        let nothing = Offered { to: 0, revert: None };
         let policy = &self.header.policy;
         let given = match self.queue.take_record(number) {
             Some(given) => given,
             None if !P::RECORDS && policy.tells(self.state, number) => {
                 Given::unrecorded(P::Request::default(), P::Grant::default())
             }
-            None => return nothing,
+            None => return None,
         };
         if leave == Leave::Reserved && policy.closed(self.state).is_none() {
             self.state = policy.undo(self.state);
             self.queue.line.enter(number, Place::Reserved);
-            return nothing;
+            return None;
         }
         self.offer(&given)
     }

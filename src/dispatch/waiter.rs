@@ -139,7 +139,14 @@ impl<P: Policy> Wait<P> {
 
     /// Asks for the object and does not stand in line.
     #[inline]
-    pub(crate) fn now(&self, header: &Header<P>) -> Option<Answer<P>> {
+    pub(crate) fn now(&mut self, header: &Header<P>) -> Option<Answer<P>> {
+        if self.stage == Stage::Queued {
+            // Polled alone before: what it was granted is its answer, and its place is given up.
+            self.stage = Stage::New;
+            if let Some(given) = header.leave(self.ask(), self.kept()) {
+                return Some(given.answer);
+            }
+        }
         if self.leave == Leave::Vacant {
             if let Some(answer) = header.quick(self.ask()) {
                 return Some(answer);
@@ -159,6 +166,7 @@ impl<P: Policy> Wait<P> {
         record: &Arc<Record>,
         index: usize,
     ) -> Option<Answer<P>> {
+        self.part(header);
         match header.join(self.ask(), record, index)? {
             Entered::Answered(answer) => Some(answer),
             Entered::WouldWait => None,

@@ -137,7 +137,11 @@ pub struct Slot<T: Part> {
 }
 
 impl<T: Part> Slot<T> {
-    pub(super) fn new(part: T) -> Self {
+    /// # Panics
+    ///
+    /// If the wait was answered already.
+    pub(super) fn new(mut part: T) -> Self {
+        assert!(part.wait().is_some(), "a wait that has answered cannot be part of another one");
         Self { part, output: None }
     }
 

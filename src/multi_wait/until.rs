@@ -132,6 +132,13 @@ impl<F: Future> Future for Until<F> {
     }
 }
 
+#[cfg(feature = "futures")]
+impl<F: Future> futures::future::FusedFuture for Until<F> {
+    fn is_terminated(&self) -> bool {
+        self.over
+    }
+}
+
 impl<F: Future> Drop for Until<F> {
     fn drop(&mut self) {
         drop_part(self);

@@ -26,7 +26,8 @@ use std::{
 /// # Order
 ///
 /// Threads that sleep are served in the order in which they went to sleep, and a newcomer never overtakes
-/// them; those that still spin have no place yet. Win32 promises no order, and lets newcomers in first.
+/// them; those that still spin have no place yet. Win32 promises no order: there a woken thread competes
+/// with newcomers.
 ///
 /// # Memory ordering
 ///
@@ -100,8 +101,8 @@ impl CriticalSection {
     /// Enters if the section is free or the calling thread's own; never waits, nor spins. Win32
     /// `TryEnterCriticalSection`.
     ///
-    /// `None` also if others are in line for it, or if it has been entered 65,535 times. May be called in a task;
-    /// the guard must not live across an `.await`.
+    /// `None` also if it has been entered 65,535 times. A task may call it; the
+    /// compiler keeps a `Send` future from holding the guard across an `.await`.
     ///
     /// # Examples
     ///

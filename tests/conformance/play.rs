@@ -1,0 +1,310 @@
+//! Performs a program on the crate and compares what is observed with what was recorded, step by step.
+//! Time is virtual, everything runs on one thread, and nothing is in flight when no waker has been called.
+
+use super::actor::{Actor, Sleeper};
+use super::parse::{Limit, Op, Order, Program, Step, Wait};
+use super::slots::{Slots, try_one, word};
+use super::waits::{self, Several};
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::Poll,
+};
+
+/// How a program is performed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Whoever is woken is polled at once. Deadlines are the crate's own last call.
+    Eager,
+    /// The same, but a deadline is a poll and a drop: what the timeout of a runtime does.
+    Dropping,
+    /// Whoever is woken is polled only when the program needs it.
+    Lazy,
+}
+
+impl Mode {
+    pub(crate) const ALL: [Self; 3] = [Self::Eager, Self::Dropping, Self::Lazy];
+
+    /// Whether `program` can be performed like this: deadlines need everybody to be at rest.
+    pub(crate) fn suits(self, program: &Program) -> bool {
+        self != Self::Lazy || !program.has_deadlines()
+    }
+}
+
+/// The first difference between what was recorded and what was observed.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    program: String,
+    mode: Mode,
+    pub(crate) line: usize,
+    pub(crate) expected: String,
+    pub(crate) got: String,
+    /// The steps up to the one at which it showed.
+    steps: Vec<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { program, mode, line, expected, got, steps } = self;
+        writeln!(f, "{program}, line {line} ({mode:?}):")?;
+        for step in steps {
+            writeln!(f, "    {step}")?;
+        }
+        write!(f, "    expected: {expected}\n    got:      {got}")
+    }
+}
+
+/// What stops a step.
+enum Fault {
+    /// Something else was observed than recorded.
+    Got(String),
+    /// Something else was collected than recorded on an earlier line.
+    Late { line: usize, expected: String, got: String },
+}
+
+/// Performs a program.
+///
+/// # Errors
+///
+/// At the first difference.
+pub(crate) fn play(program: &Program, mode: Mode) -> Result<(), Difference> {
+    let mut player = Player::new(program.actors, mode);
+    let guarded = |performed: Result<Result<(), Fault>, Box<dyn Any + Send>>| {
+        performed.unwrap_or_else(|panic| Err(Fault::Got(format!("a panic: {}", message(&*panic)))))
+    };
+    for (index, step) in program.steps.iter().enumerate() {
+        guarded(catch_unwind(AssertUnwindSafe(|| player.step(step))))
+            .map_err(|fault| difference(program, mode, index, fault))?;
+    }
+    guarded(catch_unwind(AssertUnwindSafe(|| player.end())))
+        .map_err(|fault| difference(program, mode, program.steps.len(), fault))
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref().copied()).unwrap_or("of no known type")
+}
+
+/// A fault of the step at `index`, or of the end of the program.
+fn difference(program: &Program, mode: Mode, index: usize, fault: Fault) -> Difference {
+    let (line, expected, got) = match fault {
+        Fault::Late { line, expected, got } => (line, expected, got),
+        Fault::Got(got) => match program.steps.get(index) {
+            Some(step) => (step.line, step.outcome.clone(), got),
+            None => (program.steps.last().map_or(0, |step| step.line + 1), "the end".to_owned(), got),
+        },
+    };
+    let shown = |step: &Step| format!("{}: {} => {}", step.line, step.text, step.outcome);
+    let steps = program.steps.iter().take(index + 1).map(shown).collect();
+    Difference { program: program.name.clone(), mode, line, expected, got, steps }
+}
+
+/// Whether `text` is `pattern`, in which `*` stands for any text.
+fn fits(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
+            rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| fits(after, &rest[at..]))
+        }),
+    }
+}
+
+// ===== the player =====
+
+struct Player {
+    mode: Mode,
+    slots: Slots,
+    actors: Vec<Actor>,
+    now: u64,
+}
+
+/// Who finished in a step, and the answer.
+type Finished = BTreeMap<usize, String>;
+
+impl Player {
+    fn new(actors: usize, mode: Mode) -> Self {
+        Self { mode, slots: Slots::new(), actors: (0..actors).map(|_| Actor::new()).collect(), now: 0 }
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), Fault> {
+        if self.mode == Mode::Lazy { self.lazy_step(step) } else { self.eager_step(step) }
+    }
+
+    fn eager_step(&mut self, step: &Step) -> Result<(), Fault> {
+        let mut finished = Finished::new();
+        let mut first = self.perform(&step.order, &mut finished)?;
+        self.rest(&mut finished)?;
+        self.look_again()?;
+        if let Order::Perform(actor, _) = step.order {
+            first = finished.remove(&actor).unwrap_or(first);
+        }
+        let others = finished.into_iter().map(|(actor, answer)| format!(" | a{actor} {answer}"));
+        let got = first + &others.collect::<String>();
+        if fits(&step.outcome, &got) { Ok(()) } else { Err(Fault::Got(got)) }
+    }
+
+    fn lazy_step(&mut self, step: &Step) -> Result<(), Fault> {
+        if let Order::Perform(actor, _) | Order::Kill(actor) = step.order {
+            self.collect(actor)?;
+        }
+        let first = self.perform(&step.order, &mut Finished::new())?;
+        if !fits(step.first(), &first) {
+            return Err(Fault::Got(first));
+        }
+        for (actor, answer) in step.finished() {
+            self.actors[actor].owes = Some((step.line, answer.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Fault> {
+        (0..self.actors.len()).try_for_each(|actor| self.collect(actor))?;
+        if self.mode == Mode::Lazy {
+            if let Some(actor) = self.actors.iter().position(Actor::is_woken) {
+                return Err(Fault::Got(format!("a{actor} was woken, and nothing was recorded")));
+            }
+        }
+        self.look_again()
+    }
+
+    fn perform(&mut self, order: &Order, finished: &mut Finished) -> Result<String, Fault> {
+        match order {
+            Order::Perform(actor, op) => Ok(self.operate(*actor, op)),
+            Order::Kill(actor) => {
+                self.actors[*actor].die();
+                Ok("ok".to_owned())
+            }
+            Order::Advance(time) => {
+                assert_eq!(time % 20, 0, "time goes on in steps of 20 ms");
+                for _ in 0..time / 20 {
+                    self.now += 20;
+                    self.expire(finished);
+                    self.rest(finished)?;
+                }
+                Ok("ok".to_owned())
+            }
+        }
+    }
+
+    // ===== operations =====
+
+    fn operate(&mut self, actor: usize, op: &Op) -> String {
+        let Some(owner) = self.actors[actor].idle() else {
+            return if self.actors[actor].is_dead() { "dead" } else { "busy" }.to_owned();
+        };
+        match op {
+            Op::Batch(ops) => {
+                let answers = ops.iter().map(|op| self.operate(actor, op)).collect::<Vec<_>>();
+                format!("{{{}}}", answers.join(";"))
+            }
+            Op::Wait(limit, wait) => self.wait(actor, *limit, wait),
+            Op::Exit => {
+                drop(owner);
+                self.actors[actor].die();
+                "ok".to_owned()
+            }
+            op => word(self.slots.act(op, &owner)),
+        }
+    }
+
+    fn wait(&mut self, actor: usize, limit: Limit, wait: &Wait) -> String {
+        let Some(owner) = self.actors[actor].idle() else { return "dead".to_owned() };
+        let several =
+            |several: Several, names: &[_]| self.slots.list(names).map(|handles| several.of(handles, &owner));
+        let made = match wait {
+            Wait::One(name) if limit == Some(0) && self.mode == Mode::Lazy => {
+                return word(self.slots.get(*name).map(|handle| try_one(handle, &owner)));
+            }
+            Wait::One(name) => self.slots.get(*name).map(|handle| waits::one(handle.clone(), &owner)),
+            Wait::Any(names) => several(Several::Any, names),
+            Wait::All(names) => several(Several::All, names),
+            Wait::Signal { signal, wait } => waits::pair(self.slots.get(*signal), self.slots.get(*wait))
+                .map(|(signal, wait)| waits::signal_then(signal, wait, &owner)),
+        };
+        let waiting = match made {
+            Ok(waiting) => waiting,
+            Err(failed) => return word(Err(failed)),
+        };
+        let mut sleeper = Sleeper::new(waiting, limit.map(|limit| self.now + limit));
+        if limit == Some(0) {
+            return self.expired(actor, sleeper);
+        }
+        match sleeper.poll() {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => {
+                self.actors[actor].asleep = Some(sleeper);
+                "pending".to_owned()
+            }
+        }
+    }
+
+    // ===== rest =====
+
+    /// Polls whoever was woken, until nobody is.
+    fn rest(&mut self, finished: &mut Finished) -> Result<(), Fault> {
+        if self.mode == Mode::Lazy {
+            return Ok(());
+        }
+        while let Some(actor) = self.actors.iter().position(Actor::is_woken) {
+            let answer = self.actors[actor].poll();
+            let answer = answer.ok_or_else(|| Fault::Got(format!("a{actor} was woken for nothing")))?;
+            finished.insert(actor, answer);
+        }
+        Ok(())
+    }
+
+    /// Polls everybody who is asleep once more, with a new waker: nobody may have been forgotten, and nobody
+    /// may lose anything by it.
+    fn look_again(&mut self) -> Result<(), Fault> {
+        for (index, actor) in self.actors.iter_mut().enumerate() {
+            actor.renew();
+            if let Some(answer) = actor.poll() {
+                return Err(Fault::Got(format!("a{index} was not woken for `{answer}`")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the waits that are due.
+    fn expire(&mut self, finished: &mut Finished) {
+        for actor in 0..self.actors.len() {
+            if let Some(sleeper) = self.actors[actor].asleep.take_if(|sleeper| sleeper.is_due(self.now)) {
+                finished.insert(actor, self.expired(actor, sleeper));
+            }
+        }
+    }
+
+    /// The answer of a wait whose deadline is now.
+    fn expired(&mut self, actor: usize, mut sleeper: Sleeper) -> String {
+        let answer = if self.mode == Mode::Dropping {
+            match sleeper.poll() {
+                Poll::Ready(answer) => Some(answer),
+                Poll::Pending => None,
+            }
+        } else {
+            let answer = sleeper.last_call();
+            if answer.is_none() {
+                // It has left every line; that it is still there must make no difference.
+                self.actors[actor].over.push(sleeper);
+            }
+            answer
+        };
+        answer.unwrap_or_else(|| "timeout".to_owned())
+    }
+
+    /// Polls an actor whose answer was recorded earlier.
+    fn collect(&mut self, actor: usize) -> Result<(), Fault> {
+        let Some((line, expected)) = self.actors[actor].owes.take() else { return Ok(()) };
+        let woken = self.actors[actor].is_woken();
+        let got = match self.actors[actor].poll() {
+            Some(answer) if woken && fits(&expected, &answer) => return Ok(()),
+            Some(answer) if woken => answer,
+            Some(answer) => format!("{answer}, but it was not woken"),
+            None => "nothing".to_owned(),
+        };
+        let (expected, got) = (format!("a{actor} {expected}"), format!("a{actor} {got}, when it was polled"));
+        Err(Fault::Late { line, expected, got })
+    }
+}
