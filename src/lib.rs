@@ -58,11 +58,29 @@
 //! | Win32 | here | differences |
 //! |---|---|---|
 //! | `QueueUserAPC` to the thread of the next number, which waits in `SleepEx` | [`Baton`] | the wait is what is woken, not the thread; no other APC can be mistaken for the grant |
-//! | `DuplicateHandle` | `clone` | no access rights |
-//! | `CloseHandle` | drop; [`Baton::close`] ends the waits | a waiter keeps its object alive |
-//! | `WaitForSingleObject` | `await`, [`blocking::wait`], [`blocking::wait_timeout`] | errors are types; order is guaranteed |
-//! | ownership by thread | ownership by guard | a guard may be sent to another task or thread |
-//! | `ERROR_NOT_OWNER` | | cannot be written: only the guard releases |
+//! | `DuplicateHandle`, `CloseHandle` | `clone`, drop | no access rights; a waiter keeps its object alive |
+//! | `CreateEvent` | [`ManualResetEvent::new`](Event::new), [`AutoResetEvent::new`](Event::new) | the kind is a type |
+//! | `SetEvent`, `ResetEvent` | [`Event::set`], [`Event::reset`] | return the state before, as the kernel does |
+//! | `PulseEvent` | [`Event::pulse`] | reliable: who has been polled once stands in line; one step |
+//! | `CreateSemaphore` | [`Semaphore::new`] | panics where Win32 fails; the maximum can be [resized](Semaphore::resize) |
+//! | wait for a semaphore | [`Semaphore::acquire`], [`acquire_many`](Semaphore::acquire_many) | a permit goes back when dropped; [`forget`](HeldPermits::forget) it for a Win32 unit |
+//! | `ReleaseSemaphore` | [`Semaphore::release`] | same previous count; same refusal of 0 and above the maximum |
+//! | `CreateMutex` | [`Mutex::new`] and one [`Owner`] per party | the owner is a token, not a thread; never owned from the start |
+//! | wait for a mutex | [`Mutex::lock`] | the guard is one level; 65,535 levels at most |
+//! | `ReleaseMutex` | drop the guard; [`Mutex::unlock`] after [`forget`](HeldMutex::forget) | tells the depth before |
+//! | `ERROR_NOT_OWNER` | [`NotOwner`] | only from `unlock` and `unlocking`; a guard cannot cause it |
+//! | `WAIT_ABANDONED` | [`Abandoned`], holding the guard | also after a panic or [`abandon`](HeldMutex::abandon); kept for the next owner if dropped unopened |
+//! | `InitializeCriticalSection`, `…AndSpinCount` | [`CriticalSection::new`], [`with_spin_count`](CriticalSection::with_spin_count) | a handle that can be cloned; the count is not ignored on one processor |
+//! | `EnterCriticalSection`, `TryEnterCriticalSection` | [`enter`](CriticalSection::enter), [`try_enter`](CriticalSection::try_enter) | those who sleep are served in order |
+//! | `LeaveCriticalSection` | drop the guard | cannot be called by another thread or too often |
+//! | `SetCriticalSectionSpinCount` | [`set_spin_count`](CriticalSection::set_spin_count) | the same |
+//! | `WaitForSingleObject` | `await`; [`blocking::wait`], [`blocking::wait_timeout`] | order is guaranteed; a time-out of 0 is `try_…` |
+//! | `WaitForMultipleObjects`, any | [`wait_any`], [`blocking::wait_any_timeout`] | any number, not 64; an object may be listed twice; a refused member answers for itself |
+//! | `WaitForMultipleObjects`, all | [`wait_all`], [`blocking::wait_all_timeout`] | each mutex says itself whether it was abandoned; the same object twice is refused, as in Win32 |
+//! | `WAIT_TIMEOUT` | [`TimedOut`], [`WaitError::TimedOut`], `false` for an event | a grant beats the deadline |
+//! | `SignalObjectAndWait` | [`signal_and_wait`] | one step: no pulse is missed; after a time-out the signal is done, as in Win32 |
+//! | waiting for a thread or process | [`until`] around a join handle or any future | its output comes with it |
+//! | ownership by thread | ownership by guard (a mutex: by [`Owner`]; a critical section: by thread) | a guard may be sent to another task or thread |
 //!
 //! # Features
 //!

@@ -47,7 +47,7 @@ use std::{
 /// listed twice. Any number of objects will do; Win32 takes 64.
 ///
 /// In each line it stands in its place by arrival, as a single wait would. An array or a tuple allocates
-/// only if it must wait. Hand in futures that have not been polled yet. The thread's form is
+/// only if it must wait. A wait that was polled alone before gives up its place. The thread's form is
 /// [`blocking::wait_any`](crate::blocking::wait_any).
 ///
 /// # Cancel safety

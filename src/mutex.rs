@@ -12,24 +12,16 @@
 //! A grant that nobody saw gives one level back, and the mark if it came with one.
 
 mod critical_section;
+mod lock;
 
 pub use critical_section::{CriticalSection, CriticalSectionGuard};
+pub use lock::{HeldMutex, LockMutex, MutexGuard, OwnedMutexGuard};
 
-use crate::dispatch::{
-    Answer, Halves, Header, Holdings, Leave, Offer, Part, Policy, Signals, Verdict, Wait, call_each,
-    drop_part, poll_part,
-};
+use crate::dispatch::{Header, Holdings, Leave, Offer, Policy, Signals, Verdict, Wait, call_each};
 use crate::error::{Abandoned, NotOwner};
-use crate::sync::{Setting, panicking, unique_id};
+use crate::sync::{Setting, unique_id};
 use std::convert::Infallible;
-use std::{
-    borrow::Borrow,
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{fmt, sync::Arc};
 
 // ===== policy: pure, knows no waiter =====
 
@@ -128,8 +120,20 @@ fn abandon(state: u64, owner: u64) -> Result<(u64, ()), NotOwner> {
 ///
 /// Tasks have no identity of their own: many waits run in one task, and a task moves between threads. So the
 /// token is the identity: equal token, same owner, and recursion. Dropping the token while it still
-/// owns mutexes abandons them, at whatever depth, as the end of a thread does in Win32. What counts is
-/// what its waits have answered: a wait that is still out goes on, and its guard unlocks as usual.
+/// owns mutexes abandons them, at whatever depth, as the end of a thread does in Win32; keep the token
+/// longer than the guards. A wait of it that is still out is answered [`Abandoned`] with a guard that
+/// holds nothing.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{Mutex, Owner};
+///
+/// let (mutex, me) = (Mutex::new(), Owner::new());
+/// mutex.blocking_lock(&me).unwrap().forget();
+/// drop(me);
+/// assert!(mutex.is_abandoned() && !mutex.is_locked());
+/// ```
 #[derive(Debug)]
 pub struct Owner {
     inner: Arc<OwnerInner>,
@@ -145,6 +149,15 @@ struct OwnerInner {
 
 impl Owner {
     /// Makes an owner that is nobody else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{Mutex, Owner};
+    /// let mutex = Mutex::new();
+    /// let _guard = mutex.blocking_lock(&Owner::new()).unwrap();
+    /// assert!(!mutex.is_owned_by(&Owner::new()));
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         // 0 is nobody; 2^46 owners and objects take centuries.
@@ -214,6 +227,13 @@ pub struct Mutex {
 
 impl Mutex {
     /// Creates a mutex that nobody owns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Mutex;
+    /// assert!(!Mutex::new().is_locked());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self { header: Arc::new(Header::new(Ownership, 0)) }
@@ -240,6 +260,19 @@ impl Mutex {
     /// # Panics
     ///
     /// The future panics if it is polled again after it answered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{Mutex, Owner};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (mutex, me) = (Mutex::new(), Owner::new());
+    /// let guard = mutex.lock(&me).await.unwrap_or_else(|abandoned| abandoned.into_inner());
+    /// assert!(mutex.is_owned_by(&me));
+    /// # drop(guard);
+    /// # }
+    /// ```
     pub fn lock<'a>(&'a self, owner: &Owner) -> LockMutex<&'a Self> {
         LockMutex::new(self, owner)
     }
@@ -257,6 +290,18 @@ impl Mutex {
     /// # Panics
     ///
     /// As [`lock`](Mutex::lock).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{Mutex, Owner, OwnedMutexGuard};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let me = Owner::new();
+    /// let guard: OwnedMutexGuard = Mutex::new().lock_owned(&me).await.unwrap();
+    /// std::thread::spawn(move || drop(guard)).join().unwrap();
+    /// # }
+    /// ```
     pub fn lock_owned(&self, owner: &Owner) -> LockMutex<Self> {
         LockMutex::new(self.clone(), owner)
     }
@@ -267,6 +312,15 @@ impl Mutex {
     /// # Errors
     ///
     /// As [`lock`](Mutex::lock).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{Mutex, Owner};
+    /// let (mutex, me, you) = (Mutex::new(), Owner::new(), Owner::new());
+    /// let _guard = mutex.try_lock(&me).expect("it is free").expect("nobody has abandoned it");
+    /// assert!(mutex.try_lock(&you).is_none());
+    /// ```
     #[must_use]
     pub fn try_lock(&self, owner: &Owner) -> Option<Result<MutexGuard<'_>, Abandoned<MutexGuard<'_>>>> {
         owner.inner.holdings.add(&self.header);
@@ -275,18 +329,43 @@ impl Mutex {
     }
 
     /// How deep the present owner has locked it; 0 if it is free. Stale as soon as it is read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{Mutex, Owner};
+    /// let (mutex, me) = (Mutex::new(), Owner::new());
+    /// let _guards = [mutex.blocking_lock(&me).unwrap(), mutex.blocking_lock(&me).unwrap()];
+    /// assert_eq!(mutex.depth(), 2);
+    /// ```
     #[must_use]
     pub fn depth(&self) -> u32 {
         Owned(self.header.state()).depth()
     }
 
     /// Whether somebody owns it. Stale as soon as it is read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Mutex;
+    /// assert!(!Mutex::new().is_locked());
+    /// ```
     #[must_use]
     pub fn is_locked(&self) -> bool {
         self.depth() > 0
     }
 
     /// Whether `owner` owns it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{Mutex, Owner};
+    /// let (mutex, me) = (Mutex::new(), Owner::new());
+    /// let _guard = mutex.blocking_lock(&me).unwrap();
+    /// assert!(mutex.is_owned_by(&me));
+    /// ```
     #[must_use]
     pub fn is_owned_by(&self, owner: &Owner) -> bool {
         let state = Owned(self.header.state());
@@ -294,6 +373,15 @@ impl Mutex {
     }
 
     /// Whether the next owner will be told that one before it is gone. Looking does not change it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{Mutex, Owner};
+    /// let (mutex, me) = (Mutex::new(), Owner::new());
+    /// mutex.blocking_lock(&me).unwrap().abandon();
+    /// assert!(mutex.is_abandoned() && mutex.is_abandoned());
+    /// ```
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
         Owned(self.header.state()).is_abandoned()
@@ -306,6 +394,16 @@ impl Mutex {
     /// # Errors
     ///
     /// [`NotOwner`] if `owner` does not own it; nothing is changed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{Mutex, Owner};
+    /// let (mutex, me) = (Mutex::new(), Owner::new());
+    /// mutex.blocking_lock(&me).unwrap().forget();
+    /// assert_eq!(mutex.unlock(&me), Ok(1));
+    /// assert!(mutex.unlock(&me).is_err());
+    /// ```
     pub fn unlock(&self, owner: &Owner) -> Result<u32, NotOwner> {
         let number = owner.inner.number;
         self.header.signal(|_, state| unlock(state, number, false), |_, state| state)
@@ -313,6 +411,17 @@ impl Mutex {
 
     /// The signal "unlock one level for `owner`", for [`signal_and_wait`](crate::signal_and_wait). The
     /// guard of the level must be [forgotten](HeldMutex::forget) first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{ManualResetEvent, Mutex, Owner, blocking, signal_and_wait};
+    /// let (mutex, me, event) = (Mutex::new(), Owner::new(), ManualResetEvent::new(true));
+    /// mutex.blocking_lock(&me).unwrap().forget();
+    /// blocking::wait(signal_and_wait(mutex.unlocking(&me), event.wait()))?;
+    /// assert!(!mutex.is_locked());
+    /// # Ok::<_, batons::NotOwner>(())
+    /// ```
     #[must_use]
     pub fn unlocking<'a>(&'a self, owner: &'a Owner) -> Unlocking<'a> {
         Unlocking { mutex: self, owner }
@@ -356,131 +465,4 @@ impl Signals for Unlocking<'_> {
     }
 
     fn signaled(self) {}
-}
-
-// ===== guard =====
-
-/// A level of a mutex held through a reference: what [`Mutex::lock`] answers.
-pub type MutexGuard<'a> = HeldMutex<&'a Mutex>;
-
-/// A level of a mutex held through a handle of its own: what [`Mutex::lock_owned`] answers.
-pub type OwnedMutexGuard = HeldMutex<Mutex>;
-
-/// One level of a locked mutex; dropping it unlocks the level. Used by its names [`MutexGuard`] and
-/// [`OwnedMutexGuard`].
-///
-/// Dropped by a panic it marks the mutex as abandoned (our rule, and that of std). If the mutex was taken
-/// from it with its owner's token it does nothing. If it is leaked the mutex stays locked until the token is
-/// dropped.
-#[must_use = "the mutex is unlocked as soon as the guard is dropped"]
-#[clippy::has_significant_drop]
-pub struct HeldMutex<H: Borrow<Mutex>> {
-    mutex: H,
-    /// Absent once the guard has been forgotten.
-    owner: Option<Arc<OwnerInner>>,
-    /// Whether the next owner is to be told that this one left the mutex in disorder.
-    disorder: bool,
-}
-
-impl<H: Borrow<Mutex>> HeldMutex<H> {
-    fn new(mutex: H, owner: &Arc<OwnerInner>, told: Told) -> Result<Self, Abandoned<Self>> {
-        if owner.gone.get() != 0 {
-            // The owner ended while it waited: what it was granted was taken from it, or is now.
-            let number = owner.number;
-            let _ = mutex.borrow().header.signal(|_, state| abandon(state, number), |_, state| state);
-            return Err(Abandoned::new(Self { mutex, owner: None, disorder: false }, |_| ()));
-        }
-        let guard = Self { mutex, owner: Some(Arc::clone(owner)), disorder: told.abandoned };
-        // Whoever drops the error without opening it has not put the disorder right.
-        if told.abandoned { Err(Abandoned::new(guard, |guard| guard.disorder = false)) } else { Ok(guard) }
-    }
-
-    /// Unlocks the level and marks the mutex: the next owner is told that this one left it in disorder.
-    pub fn abandon(mut self) {
-        self.disorder = true;
-    }
-
-    /// Keeps the level locked without a guard; [`Mutex::unlock`] unlocks it.
-    pub fn forget(mut self) {
-        self.owner = None;
-    }
-}
-
-impl<H: Borrow<Mutex>> Drop for HeldMutex<H> {
-    fn drop(&mut self) {
-        let Some(owner) = &self.owner else { return };
-        let disorder = self.disorder || panicking();
-        let header = &self.mutex.borrow().header;
-        // Refused if the owner's token is gone: the mutex was taken from it then.
-        let _ = header.signal(|_, state| unlock(state, owner.number, disorder), |_, state| state);
-    }
-}
-
-impl<H: Borrow<Mutex>> fmt::Debug for HeldMutex<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeldMutex").finish_non_exhaustive()
-    }
-}
-
-// ===== future =====
-
-/// Future of [`Mutex::lock`] and [`Mutex::lock_owned`].
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct LockMutex<H: Borrow<Mutex>> {
-    /// Leaves with the answer.
-    mutex: Option<H>,
-    owner: Arc<OwnerInner>,
-    wait: Wait<Ownership>,
-}
-
-impl<H: Borrow<Mutex>> LockMutex<H> {
-    fn new(mutex: H, owner: &Owner) -> Self {
-        let owner = Arc::clone(&owner.inner);
-        owner.holdings.add(&mutex.borrow().header);
-        Self { mutex: Some(mutex), wait: Wait::new(owner.number, 0, Leave::Vacant), owner }
-    }
-}
-
-// Nothing in here is ever pinned.
-impl<H: Borrow<Mutex>> Unpin for LockMutex<H> {}
-
-impl<H: Borrow<Mutex>> Part for LockMutex<H> {
-    type Policy = Ownership;
-
-    fn wait(&mut self) -> Option<Halves<'_, Ownership>> {
-        Some((&self.mutex.as_ref()?.borrow().header, &mut self.wait))
-    }
-
-    fn finish(&mut self, answer: Answer<Ownership>) -> Self::Output {
-        let mutex = self.mutex.take().expect("a wait is answered once");
-        let Ok(told) = answer;
-        HeldMutex::new(mutex, &self.owner, told)
-    }
-}
-
-impl<H: Borrow<Mutex>> Future for LockMutex<H> {
-    type Output = Result<HeldMutex<H>, Abandoned<HeldMutex<H>>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        poll_part(&mut *self, cx, "LockMutex")
-    }
-}
-
-impl<H: Borrow<Mutex>> Drop for LockMutex<H> {
-    fn drop(&mut self) {
-        drop_part(self);
-    }
-}
-
-impl<H: Borrow<Mutex>> fmt::Debug for LockMutex<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LockMutex").finish_non_exhaustive()
-    }
-}
-
-#[cfg(feature = "futures")]
-impl<H: Borrow<Mutex>> futures::future::FusedFuture for LockMutex<H> {
-    fn is_terminated(&self) -> bool {
-        self.mutex.is_none()
-    }
 }

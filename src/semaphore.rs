@@ -10,18 +10,14 @@
 //!
 //! Permits that nobody saw or wants come back up to the maximum.
 
-use crate::dispatch::{
-    Answer, Halves, Header, Leave, Offer, Part, Policy, Signals, Verdict, Wait, drop_part, poll_part,
-};
+mod acquire;
+
+pub use acquire::{AcquirePermits, HeldPermits, OwnedPermit, Permit};
+
+use crate::dispatch::{Header, Leave, Offer, Policy, Signals, Verdict, Wait};
 use crate::error::{AcquireError, ReleaseError, TryAcquireError};
-use std::{
-    borrow::Borrow,
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::fmt;
+use std::sync::Arc;
 
 // ===== policy: pure, knows no waiter =====
 
@@ -151,6 +147,14 @@ impl Semaphore {
     /// # Panics
     ///
     /// If `max` is 0 or more than 2,147,483,647, or if `initial` exceeds it; Win32 fails there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Semaphore;
+    /// let semaphore = Semaphore::new(0, 3);
+    /// assert_eq!((semaphore.available(), semaphore.max()), (0, 3));
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn new(initial: u32, max: u32) -> Self {
@@ -180,6 +184,20 @@ impl Semaphore {
     /// # Panics
     ///
     /// The future panics if it is polled again after it answered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Semaphore;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::AcquireError> {
+    /// let semaphore = Semaphore::new(1, 1);
+    /// let permit = semaphore.acquire().await?;
+    /// assert_eq!(semaphore.available(), 0);
+    /// # drop(permit);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn acquire(&self) -> AcquirePermits<&Self> {
         AcquirePermits::new(self, 1)
     }
@@ -199,6 +217,19 @@ impl Semaphore {
     /// # Panics
     ///
     /// As [`acquire`](Semaphore::acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Semaphore;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::AcquireError> {
+    /// let semaphore = Semaphore::new(3, 3);
+    /// let _two = semaphore.acquire_many(2).await?;
+    /// assert_eq!(semaphore.available(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn acquire_many(&self, n: u32) -> AcquirePermits<&Self> {
         AcquirePermits::new(self, n)
     }
@@ -216,6 +247,18 @@ impl Semaphore {
     /// # Panics
     ///
     /// As [`acquire`](Semaphore::acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{OwnedPermit, Semaphore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::AcquireError> {
+    /// let permit: OwnedPermit = Semaphore::new(1, 1).acquire_owned().await?;
+    /// std::thread::spawn(move || drop(permit)).join().unwrap();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn acquire_owned(&self) -> AcquirePermits<Self> {
         AcquirePermits::new(self.clone(), 1)
     }
@@ -233,6 +276,18 @@ impl Semaphore {
     /// # Panics
     ///
     /// As [`acquire`](Semaphore::acquire).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Semaphore;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::AcquireError> {
+    /// let permits = Semaphore::new(3, 3).acquire_many_owned(2).await?;
+    /// assert_eq!(permits.num_permits(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn acquire_many_owned(&self, n: u32) -> AcquirePermits<Self> {
         AcquirePermits::new(self.clone(), n)
     }
@@ -242,6 +297,16 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`WouldBlock`](TryAcquireError::WouldBlock), [`Closed`](TryAcquireError::Closed). Nothing is changed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{Semaphore, TryAcquireError};
+    /// let semaphore = Semaphore::new(1, 1);
+    /// let _permit = semaphore.try_acquire()?;
+    /// assert_eq!(semaphore.try_acquire().unwrap_err(), TryAcquireError::WouldBlock);
+    /// # Ok::<_, TryAcquireError>(())
+    /// ```
     pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
         self.try_acquire_many(1)
     }
@@ -252,9 +317,17 @@ impl Semaphore {
     ///
     /// [`WouldBlock`](TryAcquireError::WouldBlock), [`TooMany`](TryAcquireError::TooMany),
     /// [`Closed`](TryAcquireError::Closed). Nothing is changed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{Semaphore, TryAcquireError};
+    /// let refused = Semaphore::new(1, 1).try_acquire_many(2).unwrap_err();
+    /// assert_eq!(refused, TryAcquireError::TooMany { max: 1 });
+    /// ```
     pub fn try_acquire_many(&self, n: u32) -> Result<Permit<'_>, TryAcquireError> {
         match Wait::new(n, 0, Leave::Vacant).now(&self.header) {
-            Some(granted) => Ok(granted.map(|()| HeldPermits { semaphore: self, n })?),
+            Some(granted) => Ok(granted.map(|()| HeldPermits::new(self, n))?),
             None => Err(TryAcquireError::WouldBlock),
         }
     }
@@ -269,17 +342,40 @@ impl Semaphore {
     /// # Panics
     ///
     /// Only if a waker does; the permits have been added then, and the others woken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{ReleaseError, Semaphore};
+    /// let semaphore = Semaphore::new(0, 2);
+    /// assert_eq!(semaphore.release(2), Ok(0));
+    /// assert_eq!(semaphore.release(1), Err(ReleaseError::OverMaximum { available: 2, max: 2 }));
+    /// ```
     pub fn release(&self, n: u32) -> Result<u32, ReleaseError> {
         self.header.signal(|_, state| release(state, n), |_, state| state)
     }
 
     /// How many permits are free. Stale as soon as it is read: report it, do not act on it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Semaphore;
+    /// assert_eq!(Semaphore::new(1, 2).available(), 1);
+    /// ```
     #[must_use]
     pub fn available(&self) -> u32 {
         Count(self.header.state()).count()
     }
 
     /// How many permits may be free at most.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Semaphore;
+    /// assert_eq!(Semaphore::new(1, 2).max(), 2);
+    /// ```
     #[must_use]
     pub fn max(&self) -> u32 {
         Count(self.header.state()).max()
@@ -295,6 +391,15 @@ impl Semaphore {
     /// # Panics
     ///
     /// If `max` is 0 or more than 2,147,483,647.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Semaphore;
+    /// let semaphore = Semaphore::new(5, 5);
+    /// assert_eq!(semaphore.resize(2), 5);
+    /// assert_eq!(semaphore.available(), 2);
+    /// ```
     #[track_caller]
     #[allow(clippy::must_use_candidate)] // the maximum before is of use to some
     pub fn resize(&self, max: u32) -> u32 {
@@ -309,11 +414,27 @@ impl Semaphore {
     /// Ends the semaphore: everyone in line gets [`Closed`](AcquireError::Closed), and so does everyone who
     /// comes later. A grant that was made and not yet seen is still answered, and permits that are out may
     /// be kept and dropped. Win32 would leave the waiters waiting.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{AcquireError, Semaphore};
+    /// let semaphore = Semaphore::new(1, 1);
+    /// semaphore.close();
+    /// assert_eq!(semaphore.blocking_acquire().unwrap_err(), AcquireError::Closed);
+    /// ```
     pub fn close(&self) {
         self.header.close(|state| state | Count::CLOSED);
     }
 
     /// Whether the semaphore was closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Semaphore;
+    /// assert!(!Semaphore::new(1, 1).is_closed());
+    /// ```
     #[must_use]
     pub fn is_closed(&self) -> bool {
         Count(self.header.state()).is_closed()
@@ -352,131 +473,4 @@ impl Signals for &Semaphore {
     }
 
     fn signaled(self) {}
-}
-
-// ===== permit =====
-
-/// Permits held through a reference: what [`Semaphore::acquire`] answers.
-pub type Permit<'a> = HeldPermits<&'a Semaphore>;
-
-/// Permits held through a handle of their own: what [`Semaphore::acquire_owned`] answers.
-pub type OwnedPermit = HeldPermits<Semaphore>;
-
-/// One or several permits; dropping them puts them back. Used by its names [`Permit`] and [`OwnedPermit`].
-///
-/// If others have filled the semaphore up to its maximum meanwhile, what does not fit any more is gone.
-#[must_use = "the permits go back as soon as they are dropped"]
-#[clippy::has_significant_drop]
-pub struct HeldPermits<H: Borrow<Semaphore>> {
-    semaphore: H,
-    n: u32,
-}
-
-impl<H: Borrow<Semaphore>> HeldPermits<H> {
-    /// How many permits these are.
-    #[must_use]
-    pub fn num_permits(&self) -> u32 {
-        self.n
-    }
-
-    /// Drops the permits without putting them back; an explicit [`Semaphore::release`] can. That is how a
-    /// unit taken in Win32 behaves.
-    pub fn forget(mut self) {
-        self.n = 0;
-    }
-
-    /// Splits `n` permits off, or changes nothing if there are not as many.
-    #[must_use = "the permits split off go back as soon as they are dropped"]
-    pub fn split(&mut self, n: u32) -> Option<Self>
-    where
-        H: Clone,
-    {
-        self.n = self.n.checked_sub(n)?;
-        Some(Self { semaphore: self.semaphore.clone(), n })
-    }
-
-    /// Adds the permits of `other` to these.
-    ///
-    /// # Panics
-    ///
-    /// If they are of another semaphore; both go back then.
-    #[track_caller]
-    pub fn merge(&mut self, mut other: Self) {
-        let same = Arc::ptr_eq(&self.semaphore.borrow().header, &other.semaphore.borrow().header);
-        assert!(same, "permits of two semaphores cannot be merged");
-        self.n = self.n.saturating_add(std::mem::take(&mut other.n));
-    }
-}
-
-impl<H: Borrow<Semaphore>> Drop for HeldPermits<H> {
-    fn drop(&mut self) {
-        if self.n > 0 {
-            self.semaphore.borrow().header.change(|state| (Count(state).returned(self.n), ()));
-        }
-    }
-}
-
-impl<H: Borrow<Semaphore>> fmt::Debug for HeldPermits<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeldPermits").field("n", &self.n).finish_non_exhaustive()
-    }
-}
-
-// ===== future =====
-
-/// Future of [`Semaphore::acquire`] and its variants.
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct AcquirePermits<H: Borrow<Semaphore>> {
-    /// Leaves with the answer.
-    semaphore: Option<H>,
-    wait: Wait<Permits>,
-}
-
-impl<H: Borrow<Semaphore>> AcquirePermits<H> {
-    fn new(semaphore: H, n: u32) -> Self {
-        Self { semaphore: Some(semaphore), wait: Wait::new(n, 0, Leave::Vacant) }
-    }
-}
-
-// Nothing in here is ever pinned.
-impl<H: Borrow<Semaphore>> Unpin for AcquirePermits<H> {}
-
-impl<H: Borrow<Semaphore>> Part for AcquirePermits<H> {
-    type Policy = Permits;
-
-    fn wait(&mut self) -> Option<Halves<'_, Permits>> {
-        Some((&self.semaphore.as_ref()?.borrow().header, &mut self.wait))
-    }
-
-    fn finish(&mut self, answer: Answer<Permits>) -> Self::Output {
-        let semaphore = self.semaphore.take().expect("a wait is answered once");
-        answer.map(|()| HeldPermits { semaphore, n: self.wait.request() })
-    }
-}
-
-impl<H: Borrow<Semaphore>> Future for AcquirePermits<H> {
-    type Output = Result<HeldPermits<H>, AcquireError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        poll_part(&mut *self, cx, "AcquirePermits")
-    }
-}
-
-impl<H: Borrow<Semaphore>> Drop for AcquirePermits<H> {
-    fn drop(&mut self) {
-        drop_part(self);
-    }
-}
-
-impl<H: Borrow<Semaphore>> fmt::Debug for AcquirePermits<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AcquirePermits").field("n", &self.wait.request()).finish_non_exhaustive()
-    }
-}
-
-#[cfg(feature = "futures")]
-impl<H: Borrow<Semaphore>> futures::future::FusedFuture for AcquirePermits<H> {
-    fn is_terminated(&self) -> bool {
-        self.semaphore.is_none()
-    }
 }

@@ -92,7 +92,7 @@ const TABLE: &[Row] = &[
     Row { files: &["clock.rs"], modules: &[], crates: &["tokio"], never: &[], kind: Kind::Code },
     Row { files: &["dispatch/"], modules: &["sync"], crates: &[], never: NOUNS, kind: Kind::Code },
     Row {
-        files: &["baton.rs", "baton/", "event.rs", "semaphore.rs", "operation.rs"],
+        files: &["baton.rs", "baton/", "event.rs", "semaphore.rs", "semaphore/", "operation.rs"],
         modules: BELOW_OBJECTS,
         crates: &["futures"],
         never: MACHINERY,

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 
 /// A future of this crate that waits for one object, and so can be part of a wait on several.
 ///
-/// Sealed: any other future takes part through [`until`](crate::until). Hand in futures that have not been
-/// polled yet.
+/// Sealed: any other future takes part through [`until`](crate::until). One that has been answered already is
+/// refused by a panic.
 pub trait Waitable: Part {
     /// The same wait in a box, its output turned into `O`: for a `Vec` of waits of several kinds.
     ///

@@ -21,8 +21,8 @@ use std::{
 ///
 /// # Cancel safety
 ///
-/// That of the future itself. If it completes in the same poll in which the wait ends for another member, its
-/// output is lost with the wait, also that of a `&mut future`, which must not be polled again then.
+/// That of the future itself. If it completes in the very moment in which another party grants another member,
+/// its output is lost with the wait, also that of a `&mut future`, which must not be polled again then.
 ///
 /// # Panics
 ///
