@@ -2,8 +2,11 @@
 //! of the API.
 
 use batons::{
-    AcquireError, AcquireTimeoutError, Baton, BatonBuilder, BatonGuard, BatonSnapshot, HeldBaton,
-    OwnedBatonGuard, SkipError, Ticket, TimedOut, TryAcquireError, futures::Acquire,
+    Abandoned, AcquireError, AcquireTimeoutError, Auto, AutoResetEvent, Baton, BatonBuilder, BatonGuard,
+    BatonSnapshot, BoxedWait, CriticalSection, CriticalSectionGuard, HeldBaton, Manual, ManualResetEvent,
+    Mutex, MutexGuard, NotOwner, OwnedBatonGuard, OwnedMutexGuard, OwnedPermit, Owner, Permit, ReleaseError,
+    Semaphore, SkipError, Ticket, TimedOut, TryAcquireError, Unlocking, WaitError,
+    futures::{Acquire, AcquirePermits, LockMutex, SignalAndWait, WaitAll, WaitAny, WaitEvent},
 };
 use std::{
     error::Error,
@@ -44,6 +47,10 @@ macro_rules! is_not {
 trait Everywhere: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + Debug {}
 impl<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + Debug> Everywhere for T {}
 
+/// The same without a word on unwinding.
+trait Goes: Send + Sync + Unpin + Debug {}
+impl<T: Send + Sync + Unpin + Debug> Goes for T {}
+
 is!(Baton: Everywhere + Clone + 'static);
 is!(BatonBuilder: Everywhere + Clone + 'static);
 is!(BatonSnapshot: Everywhere + Clone + Eq + Display + 'static);
@@ -54,15 +61,51 @@ is!(BatonGuard<'static>: Everywhere);
 is!(OwnedBatonGuard: Everywhere + 'static);
 is!(HeldBaton<Baton>: Everywhere + 'static);
 
+is!(ManualResetEvent: Everywhere + Clone + 'static);
+is!(AutoResetEvent: Everywhere + Clone + 'static);
+is!(Manual: Everywhere + 'static);
+is!(Auto: Everywhere + 'static);
+is!(WaitEvent<'static, Manual>: Everywhere + Future<Output = ()> + 'static);
+is!(WaitEvent<'static, Auto>: Everywhere + Future<Output = ()> + 'static);
+
+is!(Semaphore: Everywhere + Clone + 'static);
+is!(AcquirePermits<&'static Semaphore>: Everywhere + Future<Output = Result<Permit<'static>, AcquireError>>);
+is!(AcquirePermits<Semaphore>: Everywhere + Future<Output = Result<OwnedPermit, AcquireError>> + 'static);
+is!(Permit<'static>: Everywhere);
+is!(OwnedPermit: Everywhere + 'static);
+
+is!(Mutex: Everywhere + Clone + Default + 'static);
+is!(Owner: Everywhere + Default + 'static);
+is!(LockMutex<&'static Mutex>: Everywhere + Future);
+is!(LockMutex<Mutex>: Everywhere + Future + 'static);
+is!(MutexGuard<'static>: Everywhere);
+is!(OwnedMutexGuard: Everywhere + 'static);
+is!(Unlocking<'static>: Everywhere);
+is!(Abandoned<MutexGuard<'static>>: Everywhere + Error);
+is!(Abandoned<OwnedMutexGuard>: Everywhere + Error + 'static);
+is!(CriticalSection: Everywhere + 'static);
+is!(CriticalSectionGuard<'static>: Debug);
+
+is!(WaitAny<[WaitEvent<'static, Auto>; 2]>: Goes + Future);
+is!(WaitAny<(WaitEvent<'static, Manual>, AcquirePermits<Semaphore>)>: Goes + Future);
+is!(WaitAll<[WaitEvent<'static, Auto>; 2]>: Goes + Future);
+is!(WaitAll<(LockMutex<Mutex>, Acquire<Baton>)>: Goes + Future);
+is!(SignalAndWait<&'static AutoResetEvent, WaitEvent<'static, Manual>>: Goes + Future);
+is!(BoxedWait<'static, u8>: Goes + 'static);
+
 is!(AcquireError: Everywhere + Error + Copy + Eq + Hash + 'static);
 is!(TryAcquireError: Everywhere + Error + Copy + Eq + Hash + 'static);
 is!(AcquireTimeoutError: Everywhere + Error + Copy + Eq + Hash + 'static);
 is!(SkipError: Everywhere + Error + Copy + Eq + Hash + 'static);
 is!(TimedOut: Everywhere + Error + Copy + Eq + Hash + 'static);
+is!(ReleaseError: Everywhere + Error + Copy + Eq + Hash + 'static);
+is!(NotOwner: Everywhere + Error + Copy + Eq + Hash + 'static);
+is!(WaitError: Send + Sync + Unpin + Error + 'static);
 
 is!(TryAcquireError: From<AcquireError>);
 is!(AcquireTimeoutError: From<AcquireError> + From<TimedOut>);
 is!(SkipError: From<AcquireError>);
+is!(WaitError: From<TimedOut>);
 
 // ===== a turn is had by one =====
 
@@ -72,6 +115,17 @@ is_not!(Acquire<Baton>: Clone);
 is_not!(BatonGuard<'static>: Clone);
 is_not!(OwnedBatonGuard: Clone);
 is_not!(Baton: Copy);
+is_not!(WaitEvent<'static, Auto>: Clone);
+is_not!(AcquirePermits<Semaphore>: Clone);
+is_not!(Permit<'static>: Clone);
+is_not!(OwnedPermit: Clone);
+is_not!(Owner: Clone);
+is_not!(LockMutex<Mutex>: Clone);
+is_not!(MutexGuard<'static>: Clone);
+is_not!(OwnedMutexGuard: Clone);
+is_not!(Abandoned<OwnedMutexGuard>: Clone);
+// It is the thread that owns a critical section.
+is_not!(CriticalSectionGuard<'static>: Send);
 
 // A future that is polled twice panics; `select!` has to be told that it knows.
 #[cfg(not(feature = "futures"))]
@@ -80,6 +134,12 @@ is_not!(Acquire<Baton>: futures::future::FusedFuture);
 is!(Acquire<Baton>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]
 is!(Acquire<&'static Baton>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(WaitEvent<'static, Auto>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(AcquirePermits<Semaphore>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(LockMutex<Mutex>: futures::future::FusedFuture);
 
 // ===== and so do the tasks that hold them =====
 
