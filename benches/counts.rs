@@ -4,6 +4,9 @@
 //! cargo bench --bench counts
 //! ```
 //!
+//! Waits for events, semaphores and mutexes, and for several of them, are polled by hand: 64 stand in line, and
+//! each in its turn is signaled and polled again.
+//!
 //! No clock: the figures are the same on every machine. All tasks wait once and then have their turns;
 //! the second time, when every table has its size, is what "after warm-up" means. The tasks run under
 //! `FuturesUnordered`, which polls who was woken, in the order of the wakes, and allocates nothing
@@ -12,18 +15,20 @@
 mod common;
 
 use allocation_counter::{AllocationInfo, measure};
-use batons::Baton;
+use batons::{AutoResetEvent, Baton, ManualResetEvent, Mutex, Owner, Semaphore, wait_all, wait_any};
 use common::{
     Mode,
+    allocations::{allocations, of_signal},
     floor::{Array, AtomicRing},
     herd::{EventHerd, NotifyHerd, WatchHerd},
     keyed::{Chain, EventRing, MaitakeMap, MapOfOneshots, MapOfWakers, NotifyRing},
     report::{Bars, count, table},
+    signals::{Listened, Signal},
     turns::{Arrival, Plan, Turns, Workers},
 };
 use futures::{
     executor::block_on,
-    future::{BoxFuture, FutureExt},
+    future::{BoxFuture, FutureExt, join_all, select_all},
     poll,
     stream::{FuturesUnordered, StreamExt},
 };
@@ -33,7 +38,9 @@ use std::{
     future::poll_fn,
     pin::pin,
     rc::Rc,
+    sync::Arc,
 };
+use tokio::sync::Notify;
 
 /// Figures of one contender, for each wait.
 struct Counts {
@@ -183,8 +190,88 @@ fn print_counts(waiters: u64) {
     }
 }
 
+// ===== the other objects =====
+
+type Allocations = (&'static str, [f64; 2]);
+
+/// Of our single waits; each is signaled once.
+fn our_waits() -> Vec<Allocations> {
+    let (event, manual) = (AutoResetEvent::new(false), ManualResetEvent::new(false));
+    let semaphore = Semaphore::new(0, 1_000);
+    let acquire = async |_| semaphore.acquire().await.expect("it is not closed").forget();
+    let (mutex, me, owner) = (Mutex::new(), Owner::new(), Owner::new());
+    // Everybody has the mutex in turn; it is free again when all have had it.
+    let lock = async |_| drop(mutex.lock(&owner).await.expect("nobody abandons it"));
+    vec![
+        ("batons AutoResetEvent: wait", allocations(|_| event.wait(), |_| _ = event.set())),
+        ("batons ManualResetEvent: wait, pulse", allocations(|_| manual.wait(), |_| _ = manual.pulse())),
+        ("batons Semaphore: acquire", {
+            allocations(acquire, |_| _ = semaphore.release(1).expect("the maximum is far"))
+        }),
+        ("batons Mutex: lock", {
+            let held = Cell::new(None);
+            let take = |index| {
+                if index == 0 {
+                    held.set(mutex.try_lock(&me));
+                }
+                lock(index)
+            };
+            allocations(take, |_| drop(held.take()))
+        }),
+    ]
+}
+
+fn peer_waits() -> Vec<Allocations> {
+    fn of<T: Signal>() -> Allocations {
+        (T::NAME, of_signal::<T>())
+    }
+    vec![
+        of::<Arc<Notify>>(),
+        of::<Arc<tokio::sync::Semaphore>>(),
+        of::<Arc<maitake_sync::WaitQueue>>(),
+        of::<Arc<asyncband::event::AutoResetEvent>>(),
+        of::<Arc<futures_intrusive::sync::Semaphore>>(),
+        of::<Arc<async_lock::Semaphore>>(),
+        of::<Listened>(),
+    ]
+}
+
+/// Waits for several of our events and their peers.
+fn multi_waits() -> Vec<Allocations> {
+    fn any<const K: usize>() -> [f64; 2] {
+        let events = [(); K].map(|()| AutoResetEvent::new(false));
+        let waits = |_| wait_any(events.each_ref().map(AutoResetEvent::wait));
+        allocations(waits, |index| _ = events[index % K].set())
+    }
+    fn all<const K: usize>() -> [f64; 2] {
+        let events = [(); K].map(|()| AutoResetEvent::new(false));
+        let waits = |_| wait_all(events.each_ref().map(AutoResetEvent::wait));
+        allocations(waits, |_| events.iter().for_each(|event| _ = event.set()))
+    }
+    let notifies: [Notify; 8] = Default::default();
+    let select = |_| async { select_all(notifies.iter().map(|one| Box::pin(one.notified()))).await.1 };
+    let join = |_| async { join_all(notifies.iter().map(Notify::notified)).await.len() };
+    vec![
+        ("batons: wait_any, k = 2", any::<2>()),
+        ("batons: wait_any, k = 8", any::<8>()),
+        ("select_all over Notify, k = 8", allocations(select, |index| notifies[index % 8].notify_one())),
+        ("batons: wait_all, k = 2", all::<2>()),
+        ("batons: wait_all, k = 8", all::<8>()),
+        ("join_all over Notify, k = 8", allocations(join, |_| notifies.iter().for_each(Notify::notify_one))),
+    ]
+}
+
+fn print_waits(title: &str, waits: &[Allocations]) {
+    let row = |&(name, [first, warm]): &Allocations| {
+        vec![name.to_string(), format!("{first:.3}"), format!("{warm:.3}")]
+    };
+    let rows: Vec<_> = waits.iter().map(row).collect();
+    table(title, &["", "allocations per wait, first", "after warm-up"].map(String::from), &rows);
+}
+
 fn future_sizes() -> Vec<(&'static str, usize)> {
     let baton = Baton::new(0);
+    let (event, permits, lock) = (AutoResetEvent::new(false), Semaphore::new(1, 1), Mutex::new());
     let (mutex, semaphore) = (tokio::sync::Mutex::new(()), tokio::sync::Semaphore::new(1));
     let notify = tokio::sync::Notify::new();
     let (_sender, mut receiver) = tokio::sync::watch::channel(0);
@@ -194,6 +281,11 @@ fn future_sizes() -> Vec<(&'static str, usize)> {
     vec![
         ("batons: acquire", size_of_val(&baton.acquire(0))),
         ("batons: acquire_owned", size_of_val(&baton.acquire_owned(0))),
+        ("batons: event wait", size_of_val(&event.wait())),
+        ("batons: semaphore acquire", size_of_val(&permits.acquire())),
+        ("batons: mutex lock", size_of_val(&lock.lock(&Owner::new()))),
+        ("batons: wait_any of 8 events", size_of_val(&wait_any([(); 8].map(|()| event.wait())))),
+        ("batons: wait_all of 8 events", size_of_val(&wait_all([(); 8].map(|()| event.wait())))),
         ("tokio Mutex: lock", size_of_val(&mutex.lock())),
         ("tokio Semaphore: acquire", size_of_val(&semaphore.acquire())),
         ("tokio Notify: notified", size_of_val(&notify.notified())),
@@ -209,6 +301,10 @@ fn future_sizes() -> Vec<(&'static str, usize)> {
 fn main() {
     let mode = Mode::from_args();
     print_counts(mode.pick(1_000, 100));
+    let (single, peers, multi) = (our_waits(), peer_waits(), multi_waits());
+    let all: Vec<_> = single.iter().chain(&peers).copied().collect();
+    print_waits("**one object**", &all);
+    print_waits("**several objects**", &multi);
     let sizes = future_sizes();
     let rows: Vec<_> = sizes.iter().map(|(name, size)| vec![(*name).into(), size.to_string()]).collect();
     table("**futures**", &["", "bytes"].map(String::from), &rows);
@@ -231,10 +327,13 @@ fn main() {
         let what = format!("heap bytes per waiter, N = 16,385, numbers {apart} apart");
         bars.at_most(what, bytes_when_sparse(16_385, apart), 48.0);
     }
-    let [(_, borrowed), (_, owned), ..] = sizes[..] else { unreachable!("ours come first") };
-    for (name, size) in [("acquire", borrowed), ("acquire_owned", owned)] {
+    for (name, [_, warm]) in single {
+        bars.at_most(format!("allocations per wait after warm-up, {name}"), warm, 0.0);
+    }
+    // Ours come first, those for one object before the others.
+    for (name, size) in sizes.into_iter().take(5) {
         let size = u32::try_from(size).expect("a size");
-        bars.at_most(format!("bytes of the future of {name}"), size.into(), 64.0);
+        bars.at_most(format!("bytes of the future, {name}"), size.into(), 64.0);
     }
     bars.print();
 }

@@ -47,7 +47,9 @@ use std::{
 /// listed twice. Any number of objects will do; Win32 takes 64.
 ///
 /// In each line it stands in its place by arrival, as a single wait would. An array or a tuple allocates
-/// only if it must wait. A wait that was polled alone before gives up its place. The thread's form is
+/// only if it must wait. A wait that was polled alone before gives up its place. Once one object is granted
+/// the places in the other lines are passed by newcomers, and removed at the next poll or the drop; until
+/// then a larger request to a semaphore may keep those who already stand behind it. The thread's form is
 /// [`blocking::wait_any`](crate::blocking::wait_any).
 ///
 /// # Cancel safety

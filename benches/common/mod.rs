@@ -3,12 +3,16 @@
 // Each bench is a crate of its own and uses a part.
 #![allow(dead_code, reason = "each bench uses a part")]
 
+pub(crate) mod allocations;
+pub(crate) mod broadcasts;
 pub(crate) mod floor;
 pub(crate) mod harness;
 pub(crate) mod herd;
 pub(crate) mod keyed;
+pub(crate) mod permits;
 pub(crate) mod plot;
 pub(crate) mod report;
+pub(crate) mod signals;
 pub(crate) mod turns;
 
 /// How much is measured.
