@@ -12,13 +12,15 @@
 //! `FuturesUnordered`, which polls who was woken, in the order of the wakes, and allocates nothing
 //! while it does.
 
+#[path = "common/allocations.rs"]
+mod allocations;
 mod common;
 
 use allocation_counter::{AllocationInfo, measure};
+use allocations::{allocations, of_signal};
 use batons::{AutoResetEvent, Baton, ManualResetEvent, Mutex, Owner, Semaphore, wait_all, wait_any};
 use common::{
     Mode,
-    allocations::{allocations, of_signal},
     floor::{Array, AtomicRing},
     herd::{EventHerd, NotifyHerd, WatchHerd},
     keyed::{Chain, EventRing, MaitakeMap, MapOfOneshots, MapOfWakers, NotifyRing},

@@ -1,6 +1,8 @@
 //! Heap allocations of waits, polled by hand.
+//!
+//! Not for every bench: the counting allocator would be in its figures.
 
-use super::signals::Signal;
+use crate::common::signals::Signal;
 use allocation_counter::measure;
 use std::{
     pin::Pin,
