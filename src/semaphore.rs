@@ -59,30 +59,33 @@ impl Count {
     }
 
     /// The state after `n` permits came back; what exceeds the maximum is gone.
-    fn returned(self, n: u32) -> u64 {
-        self.with(self.count().saturating_add(n).min(self.max()))
+    #[inline]
+    fn returned(self, n: u64) -> u64 {
+        let count = u64::from(self.count()).saturating_add(n).min(self.max().into());
+        self.0 & !u64::from(MAX) | count
     }
 }
 
 impl Policy for Permits {
-    type Request = u32;
+    // As wide as the words around it: mixed widths are slow to copy.
+    type Request = u64;
     type Grant = ();
     type Refusal = AcquireError;
 
-    fn judge(&self, state: u64, n: u32, _: u64) -> Verdict<(), AcquireError> {
+    fn judge(&self, state: u64, n: u64, _: u64) -> Verdict<(), AcquireError> {
         let state = Count(state);
         if state.is_closed() {
             Verdict::Refuse(AcquireError::Closed)
-        } else if n > state.max() {
+        } else if n > state.max().into() {
             Verdict::Refuse(AcquireError::TooMany { max: state.max() })
-        } else if n <= state.count() {
-            Verdict::Take(state.with(state.count() - n), ())
+        } else if n <= state.count().into() {
+            Verdict::Take(state.0 - n, ())
         } else {
             Verdict::Queue
         }
     }
 
-    fn give_back(&self, state: u64, n: u32, (): ()) -> Offer {
+    fn give_back(&self, state: u64, n: u64, (): ()) -> Offer {
         Offer::Anybody(Count(state).returned(n))
     }
 
@@ -326,7 +329,7 @@ impl Semaphore {
     /// assert_eq!(refused, TryAcquireError::TooMany { max: 1 });
     /// ```
     pub fn try_acquire_many(&self, n: u32) -> Result<Permit<'_>, TryAcquireError> {
-        match Wait::new(n, 0, Leave::Vacant).now(&self.header) {
+        match Wait::new(n.into(), 0, Leave::Vacant).now(&self.header) {
             Some(granted) => Ok(granted.map(|()| HeldPermits::new(self, n))?),
             None => Err(TryAcquireError::WouldBlock),
         }

@@ -345,6 +345,20 @@ fn a_wait_that_was_granted_before_its_token_was_dropped_is_not_told_that_it_owns
 }
 
 #[test]
+fn a_grant_of_a_gone_owner_that_is_never_seen_takes_nothing_from_the_next() {
+    let (mutex, gone, other) = (Mutex::new(), Owner::new(), Owner::new());
+    let guard = lock(&mutex, &other);
+    let mut waits = [stands(mutex.lock(&gone)), stands(mutex.lock(&gone))];
+    drop(guard);
+    assert_ready_ok!(waits[0].poll()).forget();
+    drop(gone);
+    let mine = told(&mutex, &other).into_inner();
+    drop(waits);
+    assert_eq!((of(&mutex), mutex.is_owned_by(&other)), ((1, false), true));
+    drop(mine);
+}
+
+#[test]
 fn a_level_locked_while_the_last_one_is_unlocked_is_abandoned_as_well() {
     for by_guard in [true, false] {
         let (mutex, me, other) = (Mutex::new(), Arc::new(Owner::new()), Owner::new());

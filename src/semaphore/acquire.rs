@@ -27,12 +27,12 @@ pub type OwnedPermit = HeldPermits<Semaphore>;
 #[clippy::has_significant_drop]
 pub struct HeldPermits<H: Borrow<Semaphore>> {
     semaphore: H,
-    n: u32,
+    n: u64,
 }
 
 impl<H: Borrow<Semaphore>> HeldPermits<H> {
     pub(super) fn new(semaphore: H, n: u32) -> Self {
-        Self { semaphore, n }
+        Self { semaphore, n: n.into() }
     }
 
     /// How many permits these are.
@@ -46,7 +46,7 @@ impl<H: Borrow<Semaphore>> HeldPermits<H> {
     /// ```
     #[must_use]
     pub fn num_permits(&self) -> u32 {
-        self.n
+        u32::try_from(self.n).unwrap_or(u32::MAX)
     }
 
     /// Drops the permits without putting them back; an explicit [`Semaphore::release`] can. That is how a
@@ -83,8 +83,8 @@ impl<H: Borrow<Semaphore>> HeldPermits<H> {
     where
         H: Clone,
     {
-        self.n = self.n.checked_sub(n)?;
-        Some(Self { semaphore: self.semaphore.clone(), n })
+        self.n = self.n.checked_sub(n.into())?;
+        Some(Self { semaphore: self.semaphore.clone(), n: n.into() })
     }
 
     /// Adds the permits of `other` to these.
@@ -137,7 +137,7 @@ pub struct AcquirePermits<H: Borrow<Semaphore>> {
 
 impl<H: Borrow<Semaphore>> AcquirePermits<H> {
     pub(super) fn new(semaphore: H, n: u32) -> Self {
-        Self { semaphore: Some(semaphore), wait: Wait::new(n, 0, Leave::Vacant) }
+        Self { semaphore: Some(semaphore), wait: Wait::new(n.into(), 0, Leave::Vacant) }
     }
 }
 
@@ -153,7 +153,7 @@ impl<H: Borrow<Semaphore>> Part for AcquirePermits<H> {
 
     fn finish(&mut self, answer: Answer<Permits>) -> Self::Output {
         let semaphore = self.semaphore.take().expect("a wait is answered once");
-        answer.map(|()| HeldPermits::new(semaphore, self.wait.request()))
+        answer.map(|()| HeldPermits { semaphore, n: self.wait.request() })
     }
 }
 
