@@ -1,6 +1,7 @@
 //! Those who stand apart from the ring of a line.
 
 use std::collections::{HashMap, VecDeque, hash_map, vec_deque};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// Room that is kept although nobody needs it, so that the next ones allocate nothing.
 const KEEP: usize = 256;
@@ -13,12 +14,12 @@ pub(super) struct Strays<T> {
     /// How many of `old` are not holes.
     old_len: usize,
     /// Who came to a number out of the ring's reach.
-    far: HashMap<u64, T>,
+    far: HashMap<u64, T, Spread>,
 }
 
 impl<T> Default for Strays<T> {
     fn default() -> Self {
-        Self { old: VecDeque::new(), old_len: 0, far: HashMap::new() }
+        Self { old: VecDeque::new(), old_len: 0, far: HashMap::with_hasher(Spread::new()) }
     }
 }
 
@@ -110,5 +111,46 @@ impl<T> IntoIterator for Strays<T> {
     fn into_iter(self) -> Self::IntoIter {
         let item: fn((u64, Option<T>)) -> Option<T> = |(_, item)| item;
         self.old.into_iter().filter_map(item).chain(self.far.into_values())
+    }
+}
+
+/// Hashes numbers by one multiplication with a secret: most strays are looked up several times, and a
+/// hash that withstands everything costs as much as all the rest.
+#[derive(Debug, Clone)]
+struct Spread {
+    secret: u64,
+}
+
+impl Spread {
+    fn new() -> Self {
+        Self { secret: RandomState::new().build_hasher().finish() }
+    }
+}
+
+impl BuildHasher for Spread {
+    type Hasher = Folded;
+
+    fn build_hasher(&self) -> Folded {
+        Folded(self.secret)
+    }
+}
+
+struct Folded(u64);
+
+impl Hasher for Folded {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(byte.into());
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // both halves of the product are used
+    fn write_u64(&mut self, number: u64) {
+        let product = u128::from(number ^ self.0) * 0x9E37_79B9_7F4A_7C15;
+        self.0 = product as u64 ^ (product >> 64) as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
