@@ -1,7 +1,7 @@
 //! Every interleaving of a few threads around one baton, under the model checker.
 //!
-//! Run with `RUSTFLAGS="--cfg batons_loom" cargo test --release --test loom_baton`. Each model names a
-//! change of the engine under which it was seen failing.
+//! Run with `RUSTFLAGS="--cfg batons_loom" cargo test --release --test loom_baton`. Models name changes of the
+//! engine under which they fail. They were tried on the engine that served one object at a time; since then only the models have been run.
 #![cfg(batons_loom)]
 
 use batons::{AcquireError, Baton, OwnedBatonGuard, SkipError, TryAcquireError, blocking};
@@ -95,7 +95,6 @@ fn what_the_holder_did_is_visible_to_the_next_one() {
     });
 }
 
-/// Fails if a granted number can be had again, or if the grant is left to the woken one (R2).
 #[test]
 fn nobody_gets_in_between_release_and_the_next_owner() {
     model(4, || {

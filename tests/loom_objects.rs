@@ -32,7 +32,7 @@ fn setting(event: &AutoResetEvent) -> thread::JoinHandle<bool> {
 
 // ===== one object =====
 
-/// Fails if `enter` stands in line without judging again under the lock (R7).
+/// Fails if a signal does not serve the line.
 #[test]
 fn a_wait_that_arrives_during_the_set_is_released() {
     model(4, || {
@@ -44,7 +44,7 @@ fn a_wait_that_arrives_during_the_set_is_released() {
     });
 }
 
-/// Fails if a pulse leaves the flag set, or if it is set and reset in two sections.
+/// Fails if a pulse leaves the flag set, or if records of answers are lost.
 #[test]
 fn a_pulse_releases_who_stood_in_line_and_nobody_later() {
     model(3, || {
@@ -65,7 +65,7 @@ fn a_pulse_releases_who_stood_in_line_and_nobody_later() {
     });
 }
 
-/// Fails if a dropped wait leaves its place in the line, or if the records of those released are lost.
+/// Fails if a signal does not serve the line.
 #[test]
 fn a_set_for_many_survives_a_wait_that_is_dropped_meanwhile() {
     model(3, || {
@@ -100,7 +100,7 @@ fn a_permit_granted_to_a_dropped_wait_is_not_lost() {
     });
 }
 
-/// Fails if the end of an owner frees its mutexes without the mark or without serving the line.
+/// Fails if the end of an owner frees its mutexes without the mark, or without serving the line.
 #[test]
 fn an_owner_that_ends_hands_its_mutex_on_as_abandoned() {
     model(3, || {
@@ -152,7 +152,7 @@ fn a_wait_on_any_that_is_dropped_loses_no_signal() {
     });
 }
 
-/// Fails if the places are entered without asking again, or if a wake is lost between two of them.
+/// Fails if the places are entered without asking again.
 #[test]
 fn a_wait_on_any_that_arrives_during_a_set_is_released() {
     model(3, || {
@@ -187,7 +187,7 @@ fn a_wait_on_all_and_a_thief_share_one_signal_without_a_loss() {
     });
 }
 
-/// Fails if the places become effective one by one.
+/// Fails if the wait does not try once it stands in all its lines, or if a signal does not reach the other objects.
 #[test]
 fn a_wait_on_all_that_arrives_during_the_last_set_completes() {
     model(2, || {
@@ -214,7 +214,7 @@ fn waits_on_all_in_opposite_orders_do_not_lock_each_other_out() {
     });
 }
 
-/// Fails if neither the record nor its waits give back what was granted.
+/// Fails if the wait is granted when only one of its objects can be had.
 #[test]
 fn a_wait_on_all_that_is_dropped_loses_nothing() {
     model(2, || {
