@@ -90,16 +90,21 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod apc;
 mod baton;
 pub mod blocking;
+mod clock;
 mod dispatch;
 mod error;
 mod event;
 pub mod futures;
 mod multi_wait;
 mod mutex;
+mod names;
+mod operation;
 mod semaphore;
 mod sync;
+mod timer;
 
 pub use baton::{Baton, BatonBuilder, BatonGuard, BatonSnapshot, HeldBaton, OwnedBatonGuard, Ticket};
 pub use blocking::{

@@ -7,6 +7,7 @@ mod numbers;
 mod place;
 mod policy;
 mod record;
+mod routine;
 mod still;
 mod strays;
 #[cfg(test)]
@@ -18,4 +19,5 @@ pub(crate) use holdings::Holdings;
 pub(crate) use place::{Leave, Place, call_each};
 pub(crate) use policy::{Due, Offer, Policy, Standing, Verdict};
 pub(crate) use record::{Member, Object, Record};
+pub(crate) use routine::Routine;
 pub(crate) use waiter::{Halves, Part, Signals, Wait, drop_part, is_last_call, last_call, poll_part};

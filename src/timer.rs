@@ -1,0 +1,1 @@
+//! Waitable timers.
