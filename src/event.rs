@@ -40,9 +40,18 @@ const RESET: u64 = 4;
 
 /// What is known of a release if it must be given back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Release {
-    pulse: bool,
-    resets: u64,
+pub struct Release(u64);
+
+impl Release {
+    /// The release that `state` grants: how often it was cleared before, and whether it is a pulse.
+    fn by(state: u64) -> Self {
+        Self(state & !SET)
+    }
+
+    /// Whether only those can have it who stood in line at the signal.
+    fn is_past(self, state: u64) -> bool {
+        self.0 & PULSE != 0 || self.0 / RESET != state / RESET
+    }
 }
 
 impl Policy for Flag {
@@ -54,14 +63,13 @@ impl Policy for Flag {
         if !is_set(state) {
             return Verdict::Queue;
         }
-        let release = Release { pulse: state & PULSE != 0, resets: state / RESET };
-        Verdict::Take(if self.auto { state & !(SET | PULSE) } else { state }, release)
+        Verdict::Take(if self.auto { state & !(SET | PULSE) } else { state }, Release::by(state))
     }
 
     fn give_back(&self, state: u64, (): (), release: Release) -> Offer {
         if !self.auto {
             Offer::Nothing
-        } else if release.pulse || release.resets != state / RESET {
+        } else if release.is_past(state) {
             Offer::Earlier(state | SET | PULSE)
         } else {
             Offer::Anybody(state | SET)

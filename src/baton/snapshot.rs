@@ -43,6 +43,7 @@ impl BatonSnapshot {
                     Place::Waiting(..) | Place::Shared(..) => waiting.push(number),
                     Place::Reserved => tickets.push(number),
                     Place::Forfeit => skipped.push(number),
+                    Place::Given(_) => {}
                 }
             }
             (Turn(state), waiting, tickets, skipped)

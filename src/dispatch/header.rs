@@ -56,6 +56,14 @@ pub(crate) enum Entered<P: Policy> {
     WouldWait,
 }
 
+/// How a request fared without the lock.
+pub(crate) enum Quick<P: Policy> {
+    Answered(Answer<P>),
+    WouldWait,
+    /// That takes a look at the line.
+    Look,
+}
+
 impl<P: Policy> Header<P> {
     pub(crate) fn new(policy: P, state: u64) -> Self {
         Self {
@@ -84,29 +92,29 @@ impl<P: Policy> Header<P> {
     }
 
     /// State and line at one moment, as `look` sees them.
-    pub(crate) fn inspect<R>(&self, look: impl FnOnce(u64, &Line<Place<P::Request>>) -> R) -> R {
+    pub(crate) fn inspect<R>(&self, look: impl FnOnce(u64, &Line<Place<P>>) -> R) -> R {
         let still = self.hold_still();
         look(still.state, &still.queue.line)
     }
 
     // ===== without the lock =====
 
-    /// Answers without the lock; `None` if that takes a look at the line.
+    /// Answers without the lock, if nobody stands in line.
     #[inline]
-    pub(crate) fn quick(&self, ask: Ask<P>) -> Option<Answer<P>> {
+    pub(crate) fn quick(&self, ask: Ask<P>) -> Quick<P> {
         // Ordering: only a guess, made good by the exchange.
         let mut word = self.word.load(Ordering::Relaxed);
         while word & FROZEN == 0 {
             match self.policy.judge(word >> 1, ask.request, ask.number) {
                 Verdict::Take(state, grant) => match self.exchange(word, state) {
-                    Ok(()) => return Some(Ok(grant)),
+                    Ok(()) => return Quick::Answered(Ok(grant)),
                     Err(now) => word = now,
                 },
-                Verdict::Refuse(refusal) => return Some(Err(refusal)),
-                Verdict::Queue => return None,
+                Verdict::Refuse(refusal) => return Quick::Answered(Err(refusal)),
+                Verdict::Queue => return Quick::WouldWait,
             }
         }
-        None
+        Quick::Look
     }
 
     /// Changes the state by a signal, and serves whoever can be served then. A `settle` follows in the
@@ -156,6 +164,7 @@ impl<P: Policy> Header<P> {
 
     /// Answers, or else puts `waker` in line; without a waker it only asks. A waker that is not needed stays
     /// where it is, to die where the lock is not held (R3).
+    #[inline]
     pub(crate) fn enter(&self, ask: Ask<P>, waker: &mut Option<Waker>) -> Entered<P> {
         let mut still = self.hold_still();
         match still.ask(ask) {
@@ -190,28 +199,43 @@ impl<P: Policy> Header<P> {
 
     /// The answer to a waiter that stood in line; if there is none, `waker` becomes the one to wake and
     /// the place is kept (R9).
+    #[inline]
     pub(crate) fn again(&self, ask: Ask<P>, waker: &Waker) -> Option<Given<P>> {
-        if let Some(outcome) = self.told(ask) {
-            return Some(outcome);
+        if P::RECORDS {
+            let given = self.queue.lock().collect(ask.number);
+            if given.is_some() {
+                return given;
+            }
+        } else if let Some(given) = self.told(ask) {
+            return Some(given);
         }
+        self.renew(ask, waker)
+    }
+
+    /// [`again`](Header::again) for one who had no answer a moment ago.
+    fn renew(&self, ask: Ask<P>, waker: &Waker) -> Option<Given<P>> {
         let mut fresh = None;
         loop {
-            let mut still = self.hold_still();
-            let replaced = match still.queue.line.get_mut(ask.number) {
+            let mut queue = self.queue.lock();
+            match queue.line.get_mut(ask.number) {
                 Some(Place::Waiting(old, _)) if old.will_wake(waker) => return None,
-                Some(Place::Waiting(old, _)) => fresh.take().map(|fresh| std::mem::replace(old, fresh)),
-                _ => break,
-            };
-            drop(still);
-            if replaced.is_some() {
-                return None;
+                Some(Place::Waiting(old, _)) => {
+                    if let Some(fresh) = fresh.take() {
+                        // Dropped outside the lock (R3).
+                        let _old = std::mem::replace(old, fresh);
+                        drop(queue);
+                        return None;
+                    }
+                }
+                // A waker that is not needed goes before the grant is taken: its panic leaves the grant to be
+                // given back.
+                _ if fresh.is_none() => return self.collect_from(&mut queue, ask),
+                _ => {}
             }
+            drop(queue);
             // Cloned outside the lock (R3), then looked again: the clone may have called us.
-            fresh = Some(waker.clone());
+            fresh = if fresh.is_some() { None } else { Some(waker.clone()) };
         }
-        // Before the grant is taken: its panic leaves the grant to be given back.
-        drop(fresh);
-        self.collect(ask)
     }
 
     /// The answer that the state alone gives to one who stood in line.
@@ -230,7 +254,19 @@ impl<P: Policy> Header<P> {
 
     /// The answer to one who stood in line and does no more.
     pub(crate) fn collect(&self, ask: Ask<P>) -> Option<Given<P>> {
-        self.told(ask).or_else(|| self.hold_still().collect(ask))
+        self.told(ask).or_else(|| self.collect_from(&mut self.queue.lock(), ask))
+    }
+
+    /// The same under the lock. Taking an answer out of the line changes nothing for those who wait, so the word
+    /// need not stand still for it.
+    fn collect_from(&self, queue: &mut Queue<P>, ask: Ask<P>) -> Option<Given<P>> {
+        if let Some(given) = queue.collect(ask.number) {
+            return Some(given);
+        }
+        match queue.line.get_mut(ask.number) {
+            Some(_) => None,
+            None => self.read(self.state(), ask),
+        }
     }
 
     /// Ends a wait that stands in line: leaves the line, or takes the answer that has come.
@@ -244,7 +280,7 @@ impl<P: Policy> Header<P> {
                     reach.serve(still);
                     None
                 }
-                _ => still.collect(ask),
+                _ => self.collect_from(&mut still.queue, ask),
             }
         })
     }

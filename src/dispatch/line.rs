@@ -67,6 +67,7 @@ impl<T> Line<T> {
         self.tail
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         let index = self.index(number);
         match self.ring.get_mut(index) {
@@ -75,26 +76,30 @@ impl<T> Line<T> {
         }
     }
 
-    /// The first who stands at `number` or behind it, in a line that numbers its places itself.
-    pub(crate) fn first_from(&mut self, number: u64) -> Option<(u64, &mut T)> {
-        let stray = self.strays.as_ref().and_then(|strays| strays.first_from(number));
-        let first = if let Some(first) = stray {
-            first
-        } else {
-            let skip = self.index(number.max(self.base)).min(self.ring.len());
-            let gap = self.ring.range(skip..).position(Option::is_some)?;
-            self.base + (skip + gap) as u64
-        };
-        Some((first, self.get_mut(first)?))
+    /// The first `wanted` who stands at `number` or behind it, in a line that numbers its places itself.
+    #[inline]
+    pub(crate) fn find_from(&mut self, number: u64, wanted: impl Fn(&T) -> bool) -> Option<(u64, &mut T)> {
+        if let Some(strays) = &self.strays {
+            if let Some(number) = strays.find_from(number, &wanted) {
+                return Some((number, self.get_mut(number)?));
+            }
+        }
+        let mut index = self.index(number.max(self.base));
+        while !self.ring.get(index)?.as_ref().is_some_and(&wanted) {
+            index += 1;
+        }
+        let item = self.ring.get_mut(index)?.as_mut()?;
+        Some((self.base + index as u64, item))
     }
 
     // ===== coming =====
 
     /// Puts `item` at the next number of the line, and tells it.
+    #[inline]
     pub(crate) fn push(&mut self, item: T) -> u64 {
         let number = self.tail;
         self.tail += 1;
-        if self.index(number) > self.ring.len() && self.bridge(number).is_none() {
+        if !self.ring.is_empty() && self.index(number) > self.ring.len() && self.bridge(number).is_none() {
             // Many have left the back of the line. Nobody may stand apart behind the ring, or the order
             // would be lost.
             self.spill(0);
@@ -125,18 +130,24 @@ impl<T> Line<T> {
     }
 
     /// Puts `item` at `number`, where nobody stands.
+    #[inline]
     pub(crate) fn enter(&mut self, number: u64, item: T) {
         if self.ring.is_empty() {
             self.base = number;
         }
-        self.credit += CREDIT;
         if self.index(number) == self.ring.len() {
             // The next one after the last, as it mostly is.
-            self.credit -= 1;
+            self.credit += CREDIT - 1;
             self.ring_len += 1;
             self.ring.push_back(Some(item));
-            self.tidy();
-        } else if let Some(cell) = self.bridge(number) {
+        } else {
+            self.enter_apart(number, item);
+        }
+    }
+
+    fn enter_apart(&mut self, number: u64, item: T) {
+        self.credit += CREDIT;
+        if let Some(cell) = self.bridge(number) {
             *cell = Some(item);
             self.ring_len += 1;
         } else {
@@ -152,22 +163,23 @@ impl<T> Line<T> {
     // ===== going =====
 
     /// Takes out whoever stands at `number`.
+    #[inline]
     pub(crate) fn remove(&mut self, number: u64) -> Option<T> {
+        if number != self.base {
+            return self.remove_apart(number);
+        }
+        // The first one, as it mostly is; the ring never begins with an empty cell.
+        let Some(item) = self.ring.pop_front() else { return self.remove_apart(number) };
+        self.ring_len -= 1;
+        self.base += 1;
+        self.trim();
+        self.tidy();
+        item
+    }
+
+    fn remove_apart(&mut self, number: u64) -> Option<T> {
         let index = self.index(number);
-        if index == 0 {
-            // The first one, as it mostly is.
-            if let Some(Some(_)) = self.ring.front() {
-                self.ring_len -= 1;
-                self.base += 1;
-                let item = self.ring.pop_front().flatten();
-                while let Some(None) = self.ring.front() {
-                    self.ring.pop_front();
-                    self.base += 1;
-                }
-                self.tidy();
-                return item;
-            }
-        } else if let Some(item) = self.ring.get_mut(index).and_then(Option::take) {
+        if let Some(item) = self.ring.get_mut(index).and_then(Option::take) {
             self.ring_len -= 1;
             if index + 1 == self.ring.len() {
                 while let Some(None) = self.ring.back() {
@@ -186,12 +198,13 @@ impl<T> Line<T> {
     }
 
     /// Empties the line; its memory goes with what comes out.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = T> + use<T> {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (u64, T)> + use<T> {
         self.ring_len = 0;
         self.credit = 0;
         let ring: vec_deque::IntoIter<_> = std::mem::take(&mut self.ring).into_iter();
         let strays = self.strays.take().map(|strays| *strays).unwrap_or_default();
-        strays.into_iter().chain(ring.flatten())
+        let ring = (self.base..).zip(ring).filter_map(|(number, item)| Some((number, item?)));
+        strays.into_iter().chain(ring)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
@@ -219,6 +232,16 @@ impl<T> Line<T> {
                 self.ring_len -= 1;
                 self.strays.get_or_insert_default().spill(self.base, item);
             }
+            self.base += 1;
+        }
+        self.trim();
+    }
+
+    /// Lets the ring begin where somebody stands.
+    #[inline]
+    fn trim(&mut self) {
+        while let Some(None) = self.ring.front() {
+            self.ring.pop_front();
             self.base += 1;
         }
     }
@@ -253,6 +276,13 @@ impl<T> Line<T> {
     /// large.
     #[inline]
     fn tidy(&mut self) {
+        // Of a smaller one nothing is too much.
+        if self.ring.capacity() > KEEP / 16 {
+            self.tidy_up();
+        }
+    }
+
+    fn tidy_up(&mut self) {
         if self.ring.len() > 2 * SPARSE * (self.ring_len + 1) + 32 && self.ring.len() > 2 * self.span_limit()
         {
             self.spill(self.span_limit());

@@ -320,22 +320,23 @@ fn missing(held: &[Arc<dyn Object>], needed: Vec<Arc<dyn Object>>) -> Vec<Arc<dy
 
 /// What can be reached from a section on one object: nothing else, or the objects of the waits on all
 /// in its line.
-pub(crate) struct Reach<'r> {
-    others: Vec<Box<dyn Held + 'r>>,
+pub(crate) struct Reach<'r, 'h> {
+    others: &'r mut [Box<dyn Held + 'h>],
     woken: &'r mut Woken,
 }
 
-impl<'r> Reach<'r> {
+impl<'r> Reach<'r, '_> {
     /// No wait on all is in the line.
+    #[inline]
     pub(super) fn alone(woken: &'r mut Woken) -> Self {
-        Self { others: Vec::new(), woken }
+        Self { others: &mut [], woken }
     }
 
     /// Serves the line of `own`.
     #[inline]
     pub(super) fn serve<P: Policy>(&mut self, own: &mut Still<'_, P>) {
         if let Some(first) = own.serve(0, self.woken) {
-            serve_from(first, own, &mut self.others, self.woken);
+            serve_from(first, own, self.others, self.woken);
         }
     }
 
@@ -344,7 +345,7 @@ impl<'r> Reach<'r> {
     pub(super) fn wide<P: Policy, T>(
         own: Still<'_, P>,
         woken: &mut Woken,
-        inside: impl FnOnce(&mut Still<'_, P>, &mut Reach<'_>) -> T,
+        inside: impl FnOnce(&mut Still<'_, P>, &mut Reach<'_, '_>) -> T,
     ) -> T {
         let header = own.header;
         let mut objects = own.reached();
@@ -365,7 +366,7 @@ impl<'r> Reach<'r> {
             let mut own = own.unwrap_or_else(|| header.hold_still());
             let missing: Vec<_> = missing(&objects, own.reached());
             if missing.iter().all(|object| object.id() == Object::id(header)) {
-                return inside(&mut own, &mut Reach { others, woken });
+                return inside(&mut own, &mut Reach { others: &mut others, woken });
             }
             drop((own, others));
             objects.extend(missing);

@@ -35,7 +35,8 @@ impl<P: Policy> Header<P> {
 
     /// Runs `inside` on the object held still, together with every object on which a wait-all in its
     /// line depends, and wakes whom it has served.
-    pub(super) fn inside<T>(&self, inside: impl FnOnce(&mut Still<'_, P>, &mut Reach<'_>) -> T) -> T {
+    #[inline]
+    pub(super) fn inside<T>(&self, inside: impl FnOnce(&mut Still<'_, P>, &mut Reach<'_, '_>) -> T) -> T {
         let mut woken = Woken::default();
         let mut still = self.hold_still();
         let result = if still.queue.alls == 0 {
@@ -52,6 +53,7 @@ impl<P: Policy> Header<P> {
 
 impl<P: Policy> Still<'_, P> {
     /// What would be answered now.
+    #[inline]
     pub(super) fn consider(&mut self, ask: Ask<P>) -> Verdict<P::Grant, P::Refusal> {
         let policy = &self.header.policy;
         let verdict = policy.judge(self.state, ask.request, ask.number);
@@ -80,6 +82,7 @@ impl<P: Policy> Still<'_, P> {
     }
 
     /// Answers if that is possible now.
+    #[inline]
     pub(super) fn ask(&mut self, ask: Ask<P>) -> Option<Answer<P>> {
         match self.consider(ask) {
             Verdict::Take(state, grant) => {
@@ -95,7 +98,8 @@ impl<P: Policy> Still<'_, P> {
     }
 
     /// Puts `place` where it belongs, and tells the number.
-    pub(super) fn stand(&mut self, ask: Ask<P>, place: Place<P::Request>) -> u64 {
+    #[inline]
+    pub(super) fn stand(&mut self, ask: Ask<P>, place: Place<P>) -> u64 {
         self.queue.alls += usize::from(place.is_all());
         if !P::NUMBERED {
             return self.queue.line.push(place);
@@ -109,7 +113,7 @@ impl<P: Policy> Still<'_, P> {
     }
 
     /// Takes out whoever stands at `number`, leaving there what `leave` says.
-    pub(super) fn replace(&mut self, number: u64, leave: Leave) -> Option<Place<P::Request>> {
+    pub(super) fn replace(&mut self, number: u64, leave: Leave) -> Option<Place<P>> {
         let line = &mut self.queue.line;
         let left = match leave {
             Leave::Vacant => line.remove(number),
@@ -120,25 +124,11 @@ impl<P: Policy> Still<'_, P> {
         left
     }
 
-    /// The answer to one who stood in line, if it has come.
-    pub(super) fn collect(&mut self, ask: Ask<P>) -> Option<Given<P>> {
-        if P::RECORDS {
-            if let Some(given) = self.queue.take_record(ask.number) {
-                return Some(given);
-            }
-        }
-        if self.queue.line.get_mut(ask.number).is_some() {
-            return None;
-        }
-        self.header.read(self.state, ask)
-    }
-
-    /// Answers the one who stood at `number`.
-    fn answer(&mut self, number: u64, request: P::Request, answer: Answer<P>) {
-        if P::RECORDS {
-            let tail = self.before.min(self.queue.line.tail());
-            self.queue.record(number, Given { request, answer, tail });
-        }
+    /// Answers the one who stands at `number`.
+    #[inline]
+    fn answer(&mut self, number: u64, request: P::Request, answer: Answer<P>) -> Option<Place<P>> {
+        let tail = self.before.min(self.queue.line.tail());
+        self.queue.answer(number, Given { request, answer, tail })
     }
 
     /// Moves to the state that a grant given back leads to, for whom it may be.
@@ -173,7 +163,7 @@ impl<P: Policy> Still<'_, P> {
         let policy = &self.header.policy;
         loop {
             let (number, place) = match policy.due(self.state) {
-                Due::First => self.queue.line.first_from(from)?,
+                Due::First => self.queue.first_from(from)?,
                 Due::Number(number) if number >= from => (number, self.queue.line.get_mut(number)?),
                 Due::Number(_) | Due::Nobody => return None,
             };
@@ -181,7 +171,7 @@ impl<P: Policy> Still<'_, P> {
                 return None;
             }
             match place {
-                Place::Reserved => return None,
+                Place::Reserved | Place::Given(_) => return None,
                 Place::Forfeit => {
                     self.queue.line.remove(number);
                     self.state = policy.pass(self.state);
@@ -197,10 +187,9 @@ impl<P: Policy> Still<'_, P> {
                             Ok(grant)
                         }
                     };
-                    if let Some(Place::Waiting(waker, _)) = self.queue.line.remove(number) {
+                    if let Some(Place::Waiting(waker, _)) = self.answer(number, request, answer) {
                         woken.push(waker);
                     }
-                    self.answer(number, request, answer);
                 }
                 Place::Shared(..) => match self.serve_shared(number, woken) {
                     Shared::Served => {}
@@ -212,6 +201,7 @@ impl<P: Policy> Still<'_, P> {
     }
 
     /// [`serve`](Still::serve) for a place of a wait on several objects.
+    #[cold]
     fn serve_shared(&mut self, number: u64, woken: &mut Woken) -> Shared {
         let Some(Place::Shared(record, index, request)) = self.queue.line.get_mut(number) else {
             return Shared::Stop;
@@ -233,12 +223,12 @@ impl<P: Policy> Still<'_, P> {
             return self.pass_dead(number);
         }
         woken.extend(record.take_waker());
-        // The future of the wait still holds the record, so no waker is dropped here (R3).
-        self.replace(number, Leave::Vacant);
         let answer = answer.map(|(state, grant)| {
             self.state = state;
             grant
         });
+        self.queue.alls -= usize::from(record.is_all());
+        // The future of the wait still holds the record, so no waker is dropped here (R3).
         self.answer(number, request, answer);
         Shared::Served
     }
@@ -292,17 +282,17 @@ impl<P: Policy> Held for Still<'_, P> {
     }
 
     fn grant(&mut self, number: u64) {
-        if let Some(Place::Shared(_, _, request)) = self.replace(number, Leave::Vacant) {
-            if let Verdict::Take(state, grant) = self.header.policy.judge(self.state, request, number) {
-                self.state = state;
-                self.answer(number, request, Ok(grant));
-            }
+        let Some(&mut Place::Shared(_, _, request)) = self.queue.line.get_mut(number) else { return };
+        if let Verdict::Take(state, grant) = self.header.policy.judge(self.state, request, number) {
+            self.state = state;
+            self.queue.alls -= 1;
+            self.answer(number, request, Ok(grant));
         }
     }
 
     fn offer(&mut self, number: u64, leave: Leave) -> Offered {
         let policy = &self.header.policy;
-        let given = match self.queue.take_record(number) {
+        let given = match self.queue.collect(number) {
             Some(given) => given,
             None if !P::RECORDS && policy.tells(self.state, number) => {
                 Given::unrecorded(P::Request::default(), P::Grant::default())
@@ -347,7 +337,7 @@ impl<P: Policy> Object for Header<P> {
 
 impl<P: Policy> Drop for Still<'_, P> {
     fn drop(&mut self) {
-        let thawed = self.state << 1 | if self.queue.line.is_empty() { 0 } else { FROZEN };
+        let thawed = self.state << 1 | if self.queue.is_idle() { 0 } else { FROZEN };
         // Ordering: Release publishes the state, and all that came before it, to `state` and `quick`.
         self.header.word.store(thawed, Ordering::Release);
     }

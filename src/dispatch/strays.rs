@@ -54,11 +54,12 @@ impl<T> Strays<T> {
         }
     }
 
-    /// The first of those in order who stands at `number` or behind it.
-    pub(super) fn first_from(&self, number: u64) -> Option<u64> {
+    /// The first `wanted` of those in order who stands at `number` or behind it.
+    pub(super) fn find_from(&self, number: u64, wanted: impl Fn(&T) -> bool) -> Option<u64> {
         debug_assert!(self.far.is_empty(), "only a line that numbers its places is in order");
         let from = self.old.partition_point(|&(other, _)| other < number);
-        self.old.range(from..).find(|(_, item)| item.is_some()).map(|&(number, _)| number)
+        let found = self.old.range(from..).find(|(_, item)| item.as_ref().is_some_and(&wanted));
+        found.map(|&(number, _)| number)
     }
 
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
@@ -102,15 +103,15 @@ impl<T> Strays<T> {
 }
 
 impl<T> IntoIterator for Strays<T> {
-    type Item = T;
+    type Item = (u64, T);
     type IntoIter = std::iter::Chain<
-        std::iter::FilterMap<vec_deque::IntoIter<(u64, Option<T>)>, fn((u64, Option<T>)) -> Option<T>>,
-        hash_map::IntoValues<u64, T>,
+        std::iter::FilterMap<vec_deque::IntoIter<(u64, Option<T>)>, fn((u64, Option<T>)) -> Option<(u64, T)>>,
+        hash_map::IntoIter<u64, T>,
     >;
 
     fn into_iter(self) -> Self::IntoIter {
-        let item: fn((u64, Option<T>)) -> Option<T> = |(_, item)| item;
-        self.old.into_iter().filter_map(item).chain(self.far.into_values())
+        let present: fn((u64, Option<T>)) -> Option<(u64, T)> = |(number, item)| Some((number, item?));
+        self.old.into_iter().filter_map(present).chain(self.far)
     }
 }
 

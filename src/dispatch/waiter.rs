@@ -1,11 +1,11 @@
 //! The one wait: what it leaves behind, and a drop that loses nothing.
 
 use super::Policy;
-use super::header::{Answer, Ask, Entered, Header};
+use super::header::{Answer, Ask, Entered, Header, Quick};
 use super::place::{Given, Leave};
 use super::record::{Member, Object, Record};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 /// How far a wait has come.
@@ -61,7 +61,7 @@ impl<P: Policy> Wait<P> {
     #[inline]
     fn first(&mut self, header: &Header<P>, waker: &Waker) -> Poll<Answer<P>> {
         if self.leave == Leave::Vacant {
-            if let Some(answer) = header.quick(self.ask()) {
+            if let Quick::Answered(answer) = header.quick(self.ask()) {
                 return Poll::Ready(answer);
             }
         }
@@ -148,8 +148,10 @@ impl<P: Policy> Wait<P> {
             }
         }
         if self.leave == Leave::Vacant {
-            if let Some(answer) = header.quick(self.ask()) {
-                return Some(answer);
+            match header.quick(self.ask()) {
+                Quick::Answered(answer) => return Some(answer),
+                Quick::WouldWait => return None,
+                Quick::Look => {}
             }
         }
         match header.enter(self.ask(), &mut None) {
@@ -268,7 +270,7 @@ impl Wake for LastCall {
     fn wake(self: Arc<Self>) {}
 }
 
-static LAST_CALL: LazyLock<Waker> = LazyLock::new(|| Waker::from(Arc::new(LastCall)));
+static LAST_CALL: OnceLock<Waker> = OnceLock::new();
 
 /// A waker that says: this is the last poll. A wait polled with it is answered if its grant has
 /// come, and otherwise leaves the line in the same locked section, as if it had never been polled.
@@ -277,9 +279,11 @@ static LAST_CALL: LazyLock<Waker> = LazyLock::new(|| Waker::from(Arc::new(LastCa
 /// given back: the wait would have timed out and used up its turn all the same. The waker reaches
 /// through `async` blocks and every combinator that hands it down.
 pub(crate) fn last_call() -> &'static Waker {
-    &LAST_CALL
+    LAST_CALL.get_or_init(|| Waker::from(Arc::new(LastCall)))
 }
 
+#[inline]
 pub(crate) fn is_last_call(waker: &Waker) -> bool {
-    waker.will_wake(&LAST_CALL)
+    // Whoever has not asked for that waker cannot have it.
+    LAST_CALL.get().is_some_and(|last_call| waker.will_wake(last_call))
 }
