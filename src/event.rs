@@ -44,11 +44,13 @@ pub struct Release(u64);
 
 impl Release {
     /// The release that `state` grants: how often it was cleared before, and whether it is a pulse.
+    #[inline]
     fn by(state: u64) -> Self {
         Self(state & !SET)
     }
 
     /// Whether only those can have it who stood in line at the signal.
+    #[inline]
     fn is_past(self, state: u64) -> bool {
         self.0 & PULSE != 0 || self.0 / RESET != state / RESET
     }
@@ -59,6 +61,7 @@ impl Policy for Flag {
     type Grant = Release;
     type Refusal = Infallible;
 
+    #[inline]
     fn judge(&self, state: u64, (): (), _: u64) -> Verdict<Release, Infallible> {
         if !is_set(state) {
             return Verdict::Queue;
@@ -66,6 +69,7 @@ impl Policy for Flag {
         Verdict::Take(if self.auto { state & !(SET | PULSE) } else { state }, Release::by(state))
     }
 
+    #[inline]
     fn give_back(&self, state: u64, (): (), release: Release) -> Offer {
         if !self.auto {
             Offer::Nothing
@@ -77,6 +81,7 @@ impl Policy for Flag {
     }
 }
 
+#[inline]
 fn is_set(state: u64) -> bool {
     state & SET != 0
 }
@@ -218,6 +223,7 @@ impl<K: Kind> Event<K> {
     /// assert!(event.set());
     /// ```
     #[allow(clippy::must_use_candidate)] // the state before is of use to some
+    #[inline]
     pub fn set(&self) -> bool {
         self.header.change(|state| (state | SET, is_set(state)))
     }
@@ -235,6 +241,7 @@ impl<K: Kind> Event<K> {
     /// assert!(!event.try_wait());
     /// ```
     #[allow(clippy::must_use_candidate)]
+    #[inline]
     pub fn reset(&self) -> bool {
         self.header.change(|state| ((state & !SET) + RESET, is_set(state)))
     }
@@ -262,6 +269,7 @@ impl<K: Kind> Event<K> {
     /// assert!(!event.is_set());
     /// ```
     #[allow(clippy::must_use_candidate)]
+    #[inline]
     pub fn pulse(&self) -> bool {
         let pulse = |_: &Flag, state| Ok::<_, Infallible>((state | SET | PULSE, is_set(state)));
         let Ok(before) = self.header.signal(pulse, |_, state| (state & !(SET | PULSE)) + RESET);
@@ -278,6 +286,7 @@ impl<K: Kind> Event<K> {
     /// assert!(event.is_set() && event.is_set()); // looking takes nothing
     /// ```
     #[must_use]
+    #[inline]
     pub fn is_set(&self) -> bool {
         is_set(self.header.state())
     }
@@ -311,10 +320,12 @@ impl<K: Kind> Event<K> {
     /// assert!(!event.is_set());
     /// # }
     /// ```
+    #[inline]
     pub fn wait(&self) -> WaitEvent<'_, K> {
         WaitEvent { event: Some(self), wait: Wait::new((), 0, Leave::Vacant) }
     }
 
+    #[inline]
     pub(crate) fn header(&self) -> &Arc<Header<Flag>> {
         &self.header
     }
@@ -331,6 +342,7 @@ impl<K: Kind> Event<K> {
     /// assert!(!event.try_wait());
     /// ```
     #[must_use]
+    #[inline]
     pub fn try_wait(&self) -> bool {
         Wait::new((), 0, Leave::Vacant).now(&self.header).is_some()
     }
@@ -352,6 +364,7 @@ impl<K: Kind> Signals for &Event<K> {
     type Policy = Flag;
     type Error = Infallible;
 
+    #[inline]
     fn header(&self) -> &Arc<Header<Flag>> {
         &self.header
     }
@@ -376,10 +389,12 @@ pub struct WaitEvent<'a, K: Kind> {
 impl<K: Kind> Part for WaitEvent<'_, K> {
     type Policy = Flag;
 
+    #[inline]
     fn wait(&mut self) -> Option<Halves<'_, Flag>> {
         Some((&self.event?.header, &mut self.wait))
     }
 
+    #[inline]
     fn finish(&mut self, _: Answer<Flag>) {
         self.event = None;
     }
@@ -388,12 +403,14 @@ impl<K: Kind> Part for WaitEvent<'_, K> {
 impl<K: Kind> Future for WaitEvent<'_, K> {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         poll_part(&mut *self, cx, "WaitEvent")
     }
 }
 
 impl<K: Kind> Drop for WaitEvent<'_, K> {
+    #[inline]
     fn drop(&mut self) {
         drop_part(self);
     }

@@ -40,20 +40,24 @@ impl Count {
     }
 
     #[allow(clippy::cast_possible_truncation)] // 31 bits
+    #[inline]
     fn count(self) -> u32 {
         (self.0 & u64::from(MAX)) as u32
     }
 
     #[allow(clippy::cast_possible_truncation)] // 31 bits
+    #[inline]
     fn max(self) -> u32 {
         (self.0 >> 31 & u64::from(MAX)) as u32
     }
 
+    #[inline]
     fn is_closed(self) -> bool {
         self.0 & Self::CLOSED != 0
     }
 
     /// The same with another count.
+    #[inline]
     fn with(self, count: u32) -> u64 {
         self.0 & !u64::from(MAX) | u64::from(count)
     }
@@ -72,6 +76,7 @@ impl Policy for Permits {
     type Grant = ();
     type Refusal = AcquireError;
 
+    #[inline]
     fn judge(&self, state: u64, n: u64, _: u64) -> Verdict<(), AcquireError> {
         let state = Count(state);
         if state.is_closed() {
@@ -85,15 +90,18 @@ impl Policy for Permits {
         }
     }
 
+    #[inline]
     fn give_back(&self, state: u64, n: u64, (): ()) -> Offer {
         Offer::Anybody(Count(state).returned(n))
     }
 
+    #[inline]
     fn closed(&self, state: u64) -> Option<AcquireError> {
         Count(state).is_closed().then_some(AcquireError::Closed)
     }
 }
 
+#[inline]
 fn release(state: u64, n: u32) -> Result<(u64, u32), ReleaseError> {
     let state = Count(state);
     let (count, max) = (state.count(), state.max());
@@ -201,6 +209,7 @@ impl Semaphore {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn acquire(&self) -> AcquirePermits<&Self> {
         AcquirePermits::new(self, 1)
     }
@@ -233,6 +242,7 @@ impl Semaphore {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn acquire_many(&self, n: u32) -> AcquirePermits<&Self> {
         AcquirePermits::new(self, n)
     }
@@ -310,6 +320,7 @@ impl Semaphore {
     /// assert_eq!(semaphore.try_acquire().unwrap_err(), TryAcquireError::WouldBlock);
     /// # Ok::<_, TryAcquireError>(())
     /// ```
+    #[inline]
     pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
         self.try_acquire_many(1)
     }
@@ -328,6 +339,7 @@ impl Semaphore {
     /// let refused = Semaphore::new(1, 1).try_acquire_many(2).unwrap_err();
     /// assert_eq!(refused, TryAcquireError::TooMany { max: 1 });
     /// ```
+    #[inline]
     pub fn try_acquire_many(&self, n: u32) -> Result<Permit<'_>, TryAcquireError> {
         match Wait::new(n.into(), 0, Leave::Vacant).now(&self.header) {
             Some(granted) => Ok(granted.map(|()| HeldPermits::new(self, n))?),
@@ -354,6 +366,7 @@ impl Semaphore {
     /// assert_eq!(semaphore.release(2), Ok(0));
     /// assert_eq!(semaphore.release(1), Err(ReleaseError::OverMaximum { available: 2, max: 2 }));
     /// ```
+    #[inline]
     pub fn release(&self, n: u32) -> Result<u32, ReleaseError> {
         self.header.signal(|_, state| release(state, n), |_, state| state)
     }
@@ -380,6 +393,7 @@ impl Semaphore {
     /// assert_eq!(Semaphore::new(1, 2).max(), 2);
     /// ```
     #[must_use]
+    #[inline]
     pub fn max(&self) -> u32 {
         Count(self.header.state()).max()
     }
@@ -439,6 +453,7 @@ impl Semaphore {
     /// assert!(!Semaphore::new(1, 1).is_closed());
     /// ```
     #[must_use]
+    #[inline]
     pub fn is_closed(&self) -> bool {
         Count(self.header.state()).is_closed()
     }

@@ -111,8 +111,9 @@ impl Permits for batons::Semaphore {
         Self::new(permits, permits)
     }
 
-    fn acquire(&self, n: u32) -> impl Future<Output = impl Send> + Send {
-        self.acquire_many(n)
+    // Unwrapped, as a caller would, before the answer is handed on: what is moved is the permit.
+    async fn acquire(&self, n: u32) -> impl Send {
+        self.acquire_many(n).await.expect("never closed")
     }
 }
 
@@ -123,8 +124,9 @@ impl Permits for Arc<tokio::sync::Semaphore> {
         Self::new(tokio::sync::Semaphore::new(index(permits)))
     }
 
-    fn acquire(&self, n: u32) -> impl Future<Output = impl Send> + Send {
-        self.acquire_many(n)
+    // Unwrapped, as a caller would, before the answer is handed on: what is moved is the permit.
+    async fn acquire(&self, n: u32) -> impl Send {
+        self.acquire_many(n).await.expect("never closed")
     }
 }
 

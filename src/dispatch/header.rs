@@ -9,6 +9,7 @@
 use super::line::Line;
 use super::place::{Given, Leave, Place, Queue, wake_all};
 use super::record::Record;
+use super::still::Still;
 use super::{Policy, Verdict};
 use crate::sync::{AtomicU64, Lock, Ordering};
 use std::sync::Arc;
@@ -178,6 +179,7 @@ impl<P: Policy> Header<P> {
 
     /// The same for one of the objects of a wait on several: if the answer is a grant, the wait is
     /// claimed for it. `None` if the wait was claimed for another object meanwhile.
+    #[inline]
     pub(crate) fn join(&self, ask: Ask<P>, record: &Arc<Record>, index: usize) -> Option<Entered<P>> {
         let mut still = self.hold_still();
         if P::NUMBERED && still.is_place_of(record, ask.number) {
@@ -271,17 +273,30 @@ impl<P: Policy> Header<P> {
 
     /// Ends a wait that stands in line: leaves the line, or takes the answer that has come.
     pub(crate) fn leave(&self, ask: Ask<P>, leave: Leave) -> Option<Given<P>> {
+        let mut still = self.hold_still();
+        let waits =
+            matches!(still.queue.line.get_mut(ask.number), Some(Place::Waiting(..) | Place::Shared(..)));
+        if !waits || leave != Leave::Vacant || still.queue.waiting() > 1 {
+            return self.leave_others(still, ask, leave);
+        }
+        // Nobody is left to be served.
+        let left = still.replace(ask.number, leave);
+        drop(still);
+        drop(left);
+        None
+    }
+
+    #[inline(never)]
+    fn leave_others(&self, still: Still<'_, P>, ask: Ask<P>, leave: Leave) -> Option<Given<P>> {
         let mut left = None;
-        self.inside(|still, reach| {
-            match still.queue.line.get_mut(ask.number) {
-                Some(Place::Waiting(..) | Place::Shared(..)) => {
-                    left = still.replace(ask.number, leave);
-                    // One who could not be served may have stood before one who can.
-                    reach.serve(still);
-                    None
-                }
-                _ => self.collect_from(&mut still.queue, ask),
+        still.widen(|still, reach| match still.queue.line.get_mut(ask.number) {
+            Some(Place::Waiting(..) | Place::Shared(..)) => {
+                left = still.replace(ask.number, leave);
+                // One who could not be served may have stood before one who can.
+                reach.serve(still);
+                None
             }
+            _ => self.collect_from(&mut still.queue, ask),
         })
     }
 

@@ -82,10 +82,16 @@ impl<P: Policy> Queue<P> {
         Self { line: Line::new(), given: 0, first: 0, alls: 0 }
     }
 
+    /// How many wait, or hold a place for one who may.
+    #[inline]
+    pub(super) fn waiting(&self) -> usize {
+        self.line.len() - self.given
+    }
+
     /// Whether nobody in the line waits.
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
-        self.line.len() == self.given
+        self.waiting() == 0
     }
 
     /// The first who waits at `from` or behind it, in a line that numbers its places itself.
@@ -141,7 +147,7 @@ impl<P: Policy> Queue<P> {
     /// Takes out all who wait. Those who were answered keep their answers.
     pub(super) fn drain(&mut self) -> Vec<Place<P>> {
         self.alls = 0;
-        let mut waiting = Vec::with_capacity(self.line.len() - self.given);
+        let mut waiting = Vec::with_capacity(self.waiting());
         for (number, place) in self.line.drain() {
             match place {
                 Place::Given(_) => self.line.enter(number, place),

@@ -37,21 +37,26 @@ impl<P: Policy> Header<P> {
     /// line depends, and wakes whom it has served.
     #[inline]
     pub(super) fn inside<T>(&self, inside: impl FnOnce(&mut Still<'_, P>, &mut Reach<'_, '_>) -> T) -> T {
-        let mut woken = Woken::default();
-        let mut still = self.hold_still();
-        let result = if still.queue.alls == 0 {
-            let result = inside(&mut still, &mut Reach::alone(&mut woken));
-            drop(still);
-            result
-        } else {
-            Reach::wide(still, &mut woken, inside)
-        };
-        woken.wake();
-        result
+        self.hold_still().widen(inside)
     }
 }
 
 impl<P: Policy> Still<'_, P> {
+    /// [`inside`](Header::inside) for an object that is held still already, and not changed yet.
+    #[inline]
+    pub(super) fn widen<T>(mut self, inside: impl FnOnce(&mut Still<'_, P>, &mut Reach<'_, '_>) -> T) -> T {
+        let mut woken = Woken::default();
+        let result = if self.queue.alls == 0 {
+            let result = inside(&mut self, &mut Reach::alone(&mut woken));
+            drop(self);
+            result
+        } else {
+            Reach::wide(self, &mut woken, inside)
+        };
+        woken.wake();
+        result
+    }
+
     /// What would be answered now.
     #[inline]
     pub(super) fn consider(&mut self, ask: Ask<P>) -> Verdict<P::Grant, P::Refusal> {
@@ -113,6 +118,7 @@ impl<P: Policy> Still<'_, P> {
     }
 
     /// Takes out whoever stands at `number`, leaving there what `leave` says.
+    #[inline]
     pub(super) fn replace(&mut self, number: u64, leave: Leave) -> Option<Place<P>> {
         let line = &mut self.queue.line;
         let left = match leave {

@@ -42,6 +42,7 @@ impl<P: Policy> Wait<P> {
         self.request
     }
 
+    #[inline]
     fn ask(&self) -> Ask<P> {
         Ask { request: self.request, number: self.number, own: self.leave != Leave::Vacant }
     }
@@ -52,19 +53,22 @@ impl<P: Policy> Wait<P> {
     /// answered, the wait is over: it must be neither polled nor cancelled.
     #[inline]
     pub(crate) fn poll(&mut self, header: &Header<P>, cx: &Context<'_>) -> Poll<Answer<P>> {
+        // What needs no lock is small enough to become part of the caller; the rest is called.
         match self.stage {
-            Stage::New => self.first(header, cx.waker()),
+            Stage::New if self.leave == Leave::Vacant => match header.quick(self.ask()) {
+                Quick::Answered(answer) => Poll::Ready(answer),
+                _ => self.enter(header, cx.waker()),
+            },
+            Stage::New => self.enter(header, cx.waker()),
+            Stage::Queued if !P::RECORDS && header.policy().tells(header.state(), self.number) => {
+                Poll::Ready(Ok(P::Grant::default()))
+            }
             Stage::Queued => self.again(header, cx.waker()),
         }
     }
 
-    #[inline]
-    fn first(&mut self, header: &Header<P>, waker: &Waker) -> Poll<Answer<P>> {
-        if self.leave == Leave::Vacant {
-            if let Quick::Answered(answer) = header.quick(self.ask()) {
-                return Poll::Ready(answer);
-            }
-        }
+    #[inline(never)]
+    fn enter(&mut self, header: &Header<P>, waker: &Waker) -> Poll<Answer<P>> {
         // Cloned before the lock (R3).
         let mut waker = (!is_last_call(waker)).then(|| waker.clone());
         match header.enter(self.ask(), &mut waker) {
@@ -88,15 +92,8 @@ impl<P: Policy> Wait<P> {
         answer
     }
 
-    #[inline]
+    #[inline(never)]
     fn again(&mut self, header: &Header<P>, waker: &Waker) -> Poll<Answer<P>> {
-        if !P::RECORDS && header.policy().tells(header.state(), self.number) {
-            return Poll::Ready(Ok(P::Grant::default()));
-        }
-        self.look(header, waker)
-    }
-
-    fn look(&mut self, header: &Header<P>, waker: &Waker) -> Poll<Answer<P>> {
         let outcome = if is_last_call(waker) {
             let outcome = header.leave(self.ask(), self.kept());
             self.stage = Stage::New;
@@ -113,7 +110,15 @@ impl<P: Policy> Wait<P> {
     }
 
     /// Gives up an unanswered wait at whatever stage it is: the future around it is being dropped.
+    #[inline]
     pub(crate) fn cancel(&mut self, header: &Header<P>) {
+        if self.stage != Stage::New || self.leave == Leave::Forfeit {
+            self.give_up(header);
+        }
+    }
+
+    #[inline(never)]
+    fn give_up(&mut self, header: &Header<P>) {
         let given = match self.stage {
             Stage::New => None,
             Stage::Queued => header.leave(self.ask(), self.leave),
@@ -140,18 +145,23 @@ impl<P: Policy> Wait<P> {
     /// Asks for the object and does not stand in line.
     #[inline]
     pub(crate) fn now(&mut self, header: &Header<P>) -> Option<Answer<P>> {
+        if self.stage == Stage::New && self.leave == Leave::Vacant {
+            match header.quick(self.ask()) {
+                Quick::Answered(answer) => return Some(answer),
+                Quick::WouldWait => return None,
+                Quick::Look => {}
+            }
+        }
+        self.look(header)
+    }
+
+    #[inline(never)]
+    fn look(&mut self, header: &Header<P>) -> Option<Answer<P>> {
         if self.stage == Stage::Queued {
             // Polled alone before: what it was granted is its answer, and its place is given up.
             self.stage = Stage::New;
             if let Some(given) = header.leave(self.ask(), self.kept()) {
                 return Some(given.answer);
-            }
-        }
-        if self.leave == Leave::Vacant {
-            match header.quick(self.ask()) {
-                Quick::Answered(answer) => return Some(answer),
-                Quick::WouldWait => return None,
-                Quick::Look => {}
             }
         }
         match header.enter(self.ask(), &mut None) {
@@ -162,6 +172,7 @@ impl<P: Policy> Wait<P> {
 
     /// Stands in line as one of the places of `record`. The answer, if it has one at once; a grant has
     /// then claimed the record.
+    #[inline]
     pub(crate) fn join(
         &mut self,
         header: &Header<P>,
@@ -193,6 +204,7 @@ impl<P: Policy> Wait<P> {
     }
 
     /// Leaves the line, as if it had never stood there.
+    #[inline]
     pub(crate) fn part(&mut self, header: &Header<P>) {
         if self.stage == Stage::Queued {
             self.stage = Stage::New;

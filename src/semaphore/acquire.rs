@@ -31,6 +31,7 @@ pub struct HeldPermits<H: Borrow<Semaphore>> {
 }
 
 impl<H: Borrow<Semaphore>> HeldPermits<H> {
+    #[inline]
     pub(super) fn new(semaphore: H, n: u32) -> Self {
         Self { semaphore, n: n.into() }
     }
@@ -112,6 +113,7 @@ impl<H: Borrow<Semaphore>> HeldPermits<H> {
 }
 
 impl<H: Borrow<Semaphore>> Drop for HeldPermits<H> {
+    #[inline]
     fn drop(&mut self) {
         if self.n > 0 {
             self.semaphore.borrow().header.change(|state| (Count(state).returned(self.n), ()));
@@ -136,6 +138,7 @@ pub struct AcquirePermits<H: Borrow<Semaphore>> {
 }
 
 impl<H: Borrow<Semaphore>> AcquirePermits<H> {
+    #[inline]
     pub(super) fn new(semaphore: H, n: u32) -> Self {
         Self { semaphore: Some(semaphore), wait: Wait::new(n.into(), 0, Leave::Vacant) }
     }
@@ -147,10 +150,12 @@ impl<H: Borrow<Semaphore>> Unpin for AcquirePermits<H> {}
 impl<H: Borrow<Semaphore>> Part for AcquirePermits<H> {
     type Policy = Permits;
 
+    #[inline]
     fn wait(&mut self) -> Option<Halves<'_, Permits>> {
         Some((&self.semaphore.as_ref()?.borrow().header, &mut self.wait))
     }
 
+    #[inline]
     fn finish(&mut self, answer: Answer<Permits>) -> Self::Output {
         let semaphore = self.semaphore.take().expect("a wait is answered once");
         answer.map(|()| HeldPermits { semaphore, n: self.wait.request() })
@@ -160,12 +165,14 @@ impl<H: Borrow<Semaphore>> Part for AcquirePermits<H> {
 impl<H: Borrow<Semaphore>> Future for AcquirePermits<H> {
     type Output = Result<HeldPermits<H>, AcquireError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         poll_part(&mut *self, cx, "AcquirePermits")
     }
 }
 
 impl<H: Borrow<Semaphore>> Drop for AcquirePermits<H> {
+    #[inline]
     fn drop(&mut self) {
         drop_part(self);
     }
