@@ -8,6 +8,8 @@
 //! hand-over, against a word and a park for each thread, which is the least that the system asks for.
 
 mod common;
+#[path = "../tests/old_batons/mod.rs"]
+mod old_batons;
 
 use batons::Baton;
 use common::{
@@ -16,6 +18,10 @@ use common::{
     report::{Bars, count, figure, table},
 };
 use event_listener::{Event, Listener, listener};
+use old_batons::{
+    OldBaton, keyed_table::KeyedTable, linked_list::LinkedList, pulsed_mutex::PulsedMutex,
+    pulsed_section::PulsedSection, two_events::TwoEvents,
+};
 use std::{
     collections::HashMap,
     sync::{
@@ -181,6 +187,22 @@ impl Turns for EventHerd {
     }
 }
 
+/// One of the batons of 2001, made of this crate's other objects.
+struct Old<B>(B);
+
+impl<B: OldBaton> Turns for Old<B> {
+    const NAME: &'static str = B::NAME;
+    const HERD: bool = B::HERD;
+
+    fn new(_: u64) -> Self {
+        Self(B::new(0))
+    }
+
+    fn turn(&self, seq: u64) {
+        drop(self.0.acquire(seq).unwrap_or_else(|refusal| panic!("{refusal:?}")));
+    }
+}
+
 /// One repetition. The clock runs from turn 0 to the one before the last round, so that neither the
 /// start nor the end of the threads is seen.
 fn repetition<T: Turns>(threads: u64, rounds: u64) -> [f64; 1] {
@@ -228,6 +250,11 @@ fn contenders() -> Vec<Contender> {
         contender::<CondvarRing>(),
         contender::<CondvarHerd>(),
         contender::<EventHerd>(),
+        contender::<Old<KeyedTable>>(),
+        contender::<Old<LinkedList>>(),
+        contender::<Old<TwoEvents>>(),
+        contender::<Old<PulsedSection>>(),
+        contender::<Old<PulsedMutex<true>>>(),
     ]
 }
 

@@ -58,10 +58,6 @@ impl<T> Line<T> {
         self.ring_len + self.strays.as_ref().map_or(0, |strays| strays.len())
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The number that the next one gets.
     pub(crate) fn tail(&self) -> u64 {
         self.tail
