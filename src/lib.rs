@@ -82,6 +82,33 @@
 //! | waiting for a thread or process | [`until`] around a join handle or any future | its output comes with it |
 //! | ownership by thread | ownership by guard (a mutex: by [`Owner`]; a critical section: by thread) | a guard may be sent to another task or thread |
 //!
+//! # What Win32 has and this crate leaves to others
+//!
+//! | Win32 | take | differences |
+//! |---|---|---|
+//! | `InitializeConditionVariable`, `SleepConditionVariableCS`, `…SRW`, `WakeConditionVariable`, `WakeAll…` | [`std::sync::Condvar`]; in tasks an event of this crate or [`tokio::sync::Notify`] beside the lock | a `Condvar` belongs to one `Mutex`; both may wake for nothing, as in Win32; `Notify` remembers one notification, a condition variable none |
+//! | `InitializeSRWLock`, `AcquireSRWLockExclusive`, `…Shared`, `Release…`, `TryAcquire…` | [`std::sync::RwLock`], [`tokio::sync::RwLock`] | std's is poisoned by a panic; tokio's serves in order of arrival, where SRW locks promise none; released by guards |
+//! | `InitOnceExecuteOnce` | [`std::sync::OnceLock`], [`std::sync::LazyLock`], [`tokio::sync::OnceCell`] | the routine returns the value; one that fails may be tried again only with tokio's `get_or_try_init` |
+//! | `InitOnceBeginInitialize`, `InitOnceComplete` | [`OnceLock::set`](std::sync::OnceLock::set) | the synchronous form has no counterpart; whoever loses the asynchronous one gets its value back |
+//! | `InterlockedIncrement`, `InterlockedCompareExchange` and their family | [`std::sync::atomic`] | the order is named by the caller; Win32's are [`SeqCst`](std::sync::atomic::Ordering::SeqCst) unless their name says otherwise; a `fetch_…` returns the value before, `InterlockedIncrement` the one after |
+//! | `InitializeSListHead`, `InterlockedPushEntrySList`, `InterlockedFlushSList` | [`crossbeam_queue::SegQueue`] | first in first out, not last in; no need to align or to own entries; no flush in one step |
+//! | `MemoryBarrier` | [`fence(SeqCst)`](std::sync::atomic::fence) | the same |
+//! | `CreateTimerQueueTimer`, `DeleteTimerQueueTimer`, `ChangeTimerQueueTimer` | a task around [`tokio::time::interval`]; [`tokio_util::time::DelayQueue`] for many | calls of one timer never overlap; [`abort`] returns before a running call ends, await the handle for that |
+//! | `RegisterWaitForSingleObject`, `UnregisterWaitEx` | a task that waits and calls | cannot be unregistered from within by a deadlock; drop or [`abort`] it |
+//! | `InitializeSynchronizationBarrier`, `EnterSynchronizationBarrier` | [`std::sync::Barrier`], [`tokio::sync::Barrier`] | no spin count; a dropped wait of tokio's has arrived all the same |
+//! | `WaitOnAddress`, `WakeByAddressSingle`, `…All` | an [`AutoResetEvent`] or [`ManualResetEvent`] beside the atomic | no comparison in one step: set the event after each store |
+//! | `Sleep` | [`tokio::time::sleep`], [`std::thread::sleep`] | not alertable; [`ApcQueue::alertable`] around a sleep is |
+//!
+//! [`tokio::sync::Notify`]: https://docs.rs/tokio/latest/tokio/sync/struct.Notify.html
+//! [`tokio::sync::RwLock`]: https://docs.rs/tokio/latest/tokio/sync/struct.RwLock.html
+//! [`tokio::sync::OnceCell`]: https://docs.rs/tokio/latest/tokio/sync/struct.OnceCell.html
+//! [`tokio::sync::Barrier`]: https://docs.rs/tokio/latest/tokio/sync/struct.Barrier.html
+//! [`tokio::time::interval`]: https://docs.rs/tokio/latest/tokio/time/fn.interval.html
+//! [`tokio::time::sleep`]: https://docs.rs/tokio/latest/tokio/time/fn.sleep.html
+//! [`tokio_util::time::DelayQueue`]: https://docs.rs/tokio-util/latest/tokio_util/time/delay_queue/struct.DelayQueue.html
+//! [`crossbeam_queue::SegQueue`]: https://docs.rs/crossbeam-queue/latest/crossbeam_queue/struct.SegQueue.html
+//! [`abort`]: https://docs.rs/tokio/latest/tokio/task/struct.JoinHandle.html#method.abort
+//!
 //! # Features
 //!
 //! * `tokio` (default): blocking forms panic with advice on a tokio worker thread.
