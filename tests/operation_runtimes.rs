@@ -68,7 +68,7 @@ fn a_task_that_ends_cancels_what_it_had_in_flight() {
     must_end(|| {
         let live = Live::default();
         one_thread().block_on(async {
-            let (tell, told) = tokio::sync::oneshot::channel();
+            let (tell, told) = tokio::sync::oneshot::channel::<()>();
             let alive = live.one();
             let issuer = tokio::spawn(async move {
                 let operation = Operation::spawn(async move {
@@ -205,7 +205,6 @@ fn an_operation_runs_on_any_executor() {
 fn cancellations_and_ends_that_race_agree_on_who_won() {
     must_end(|| {
         let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
-        let mut won = 0;
         for round in 0..500 {
             let operation = Operation::spawn_on(runtime.handle(), async move {
                 for _ in 0..round % 3 {
@@ -214,13 +213,11 @@ fn cancellations_and_ends_that_race_agree_on_who_won() {
                 round
             });
             let cancelled = operation.cancel();
-            won += u32::from(cancelled);
             match operation.blocking_result() {
                 Ok(value) => assert!(!cancelled && value == round),
                 Err(error) => assert!(cancelled && matches!(error, OperationError::Cancelled)),
             }
         }
-        assert!(won <= 500);
     });
 }
 
