@@ -30,7 +30,7 @@ pub use port::CompletionPort;
 pub use task::OperationTask;
 pub use wait::{TakeResult, WaitOperation};
 
-use crate::dispatch::{Header, Leave, Offer, Policy, Verdict, Wait};
+use crate::dispatch::{Header, Leave, Offer, Policy, Routine, Verdict, Wait};
 use crate::error::{OperationError, TryResultError};
 use std::convert::Infallible;
 use std::{fmt, future::Future, sync::Arc};
@@ -174,6 +174,18 @@ impl<T> Operation<T> {
     /// ```
     pub fn new<F: Future<Output = T>>(work: F) -> (Self, OperationTask<F>) {
         Self::ending(work, task::End::Keep)
+    }
+
+    /// [`new`](Operation::new), and a call is due when the operation is complete, also if it completes at once.
+    /// Win32 passes such a completion routine to `ReadFileEx`.
+    ///
+    /// The operation is signaled first, then the call is queued to whoever makes it, and runs in the next
+    /// alertable wait there. If nobody will ever make it, it is dropped. The result stays with the operation.
+    pub fn with_routine<F>(work: F, routine: impl Routine<()>) -> (Self, OperationTask<F>)
+    where
+        F: Future<Output = T>,
+    {
+        Self::ending(work, task::End::Call(Box::new(routine)))
     }
 
     fn ending<F: Future<Output = T>>(work: F, end: task::End<T>) -> (Self, OperationTask<F>) {

@@ -21,7 +21,9 @@ use tokio_test::{assert_pending, assert_ready};
 
 fn posted<T: Clone>(concurrency: u32, packets: &[T]) -> CompletionPort<T> {
     let port = CompletionPort::new(concurrency);
-    packets.iter().for_each(|packet| assert!(port.post(packet.clone()).is_ok()));
+    for packet in packets {
+        assert!(port.post(packet.clone()).is_ok());
+    }
     port
 }
 

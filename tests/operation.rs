@@ -13,7 +13,7 @@ use std::{
     panic::{AssertUnwindSafe, panic_any},
     pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU32, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -33,6 +33,10 @@ struct Script {
     complete_at_drop: Mutex<Option<bool>>,
 }
 
+fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().expect("nobody panics inside")
+}
+
 enum Answer {
     Value(u32),
     Panic(&'static str),
@@ -44,8 +48,8 @@ impl Future for Work {
     type Output = u32;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
-        *self.0.waker.lock().unwrap() = Some(cx.waker().clone());
-        let answer = self.0.answer.lock().unwrap().take();
+        *lock(&self.0.waker) = Some(cx.waker().clone());
+        let answer = lock(&self.0.answer).take();
         match answer {
             None => Poll::Pending,
             Some(Answer::Value(value)) => Poll::Ready(value),
@@ -57,14 +61,14 @@ impl Future for Work {
 impl Drop for Work {
     fn drop(&mut self) {
         self.0.drops.fetch_add(1, Ordering::SeqCst);
-        let operation = self.0.operation.lock().unwrap().take();
-        *self.0.complete_at_drop.lock().unwrap() = operation.map(|operation| operation.is_complete());
+        let operation = lock(&self.0.operation).take();
+        *lock(&self.0.complete_at_drop) = operation.map(|operation| operation.is_complete());
     }
 }
 
 impl Script {
     fn answer(&self, answer: Answer) {
-        *self.answer.lock().unwrap() = Some(answer);
+        *lock(&self.answer) = Some(answer);
     }
 
     fn drops(&self) -> u32 {
@@ -99,7 +103,9 @@ fn is_cancelled<T>(result: &Result<T, OperationError>) -> bool {
 fn an_operation_is_pending_until_its_result_is_there() {
     let (operation, mut task, script) = started();
     let mut waits = [counted(operation.wait()), counted(operation.wait())];
-    waits.iter_mut().for_each(|wait| assert_pending!(wait.poll()));
+    for wait in &mut waits {
+        assert_pending!(wait.poll());
+    }
     assert!(!operation.is_complete());
     script.answer(Answer::Value(7));
     assert!(!operation.is_complete() && wakes_of(&waits) == [0, 0]);
@@ -107,7 +113,9 @@ fn an_operation_is_pending_until_its_result_is_there() {
     assert!(operation.is_complete());
     assert_eq!(wakes_of(&waits), [1, 1]);
     assert_eq!(operation.try_result().unwrap(), 7, "stored before anybody was woken");
-    waits.iter_mut().for_each(|wait| assert_ready!(wait.poll()));
+    for wait in &mut waits {
+        assert_ready!(wait.poll());
+    }
 }
 
 // cases: OV-02

@@ -1,5 +1,6 @@
 //! Operations on tokio and elsewhere: started and waited for across runtimes, and runtimes that are shut down
 //! with operations at every stage.
+#![cfg(feature = "tokio")]
 
 mod common;
 
@@ -16,7 +17,7 @@ use std::{
 use tokio::runtime::{Builder, Runtime};
 
 fn one_thread() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 /// Counts the work that has been dropped.
@@ -260,7 +261,9 @@ fn workers_and_threads_share_a_port_and_no_packet_is_lost() {
         seen.sort_unstable();
         assert!(seen.into_iter().eq(0..PACKETS), "each once");
         assert!(thread.join().unwrap() <= 2, "never more than the concurrency");
-        tasks.into_iter().for_each(|task| runtime.block_on(task).unwrap());
+        for task in tasks {
+            runtime.block_on(task).unwrap();
+        }
         assert_eq!((port.len(), port.running()), (0, 0));
     });
 }

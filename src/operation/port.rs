@@ -310,8 +310,8 @@ impl<T> CompletionPort<T> {
         M: FnOnce(Result<F::Output, OperationError>) -> T + Send + 'static,
     {
         let port = self.clone();
-        let post = move |result| drop(port.post(packet(result)));
-        let (operation, task) = Operation::ending(work, End::Post(Box::new(post)));
+        let end = End::Post(Box::new(move |result| drop(port.post(packet(result)))));
+        let (operation, task) = Operation::ending(work, end);
         operation.detach();
         (operation, task)
     }

@@ -1,6 +1,5 @@
 //! Operations on a tokio runtime.
 
-use super::task::End;
 use super::{CompletionPort, Operation, OperationTask};
 use crate::dispatch::Routine;
 use crate::error::OperationError;
@@ -61,11 +60,8 @@ impl<T: Send + 'static> Operation<T> {
         operation
     }
 
-    /// Starts `work` as [`spawn`](Operation::spawn) does, and lets `routine` be called when it is complete,
-    /// also if it completes at once. Win32 `ReadFileEx`.
-    ///
-    /// The operation is signaled first, then the call is queued to whoever makes it, and runs in the next alertable
-    /// wait there. If nobody ever makes it, it is dropped.
+    /// Starts `work` as [`spawn`](Operation::spawn) does, and lets `routine` be called when it is complete; see
+    /// [`with_routine`](Operation::with_routine). Win32 `ReadFileEx`.
     ///
     /// # Panics
     ///
@@ -76,7 +72,7 @@ impl<T: Send + 'static> Operation<T> {
     where
         F: Future<Output = T> + Send + 'static,
     {
-        start(Self::ending(work, End::Call(Box::new(routine))))
+        start(Self::with_routine(work, routine))
     }
 
     /// Runs the closure `work` on a thread of the current tokio runtime that may block.

@@ -1,7 +1,6 @@
 //! The policies as the tables say, and calls at a completion.
 
 use super::load::{Desk, Load};
-use super::task::End;
 use super::{Latch, Operation, SET};
 use crate::dispatch::{Offer, Policy, Routine, Verdict};
 use crate::error::PortClosed;
@@ -107,7 +106,7 @@ where
 {
     let notes = Arc::<Notes>::default();
     let routine = Noting { notes: Arc::clone(&notes), live };
-    let (operation, task) = Operation::ending(work, End::Call(Box::new(routine)));
+    let (operation, task) = Operation::with_routine(work, routine);
     *notes.operation.lock() = Some(operation.clone());
     run(task);
     assert!(operation.is_complete());
