@@ -66,7 +66,7 @@ async fn run(arguments: Vec<PathBuf>) -> Result<(), Failure> {
     let length = std::fs::metadata(&input)?.len();
     File::create(&copy)?.set_len(length)?;
     let plan = Arc::new(Plan { pieces: length.div_ceil(PIECE), length, input, copy });
-    let name = plan.input.file_name().unwrap_or_default().display().to_string();
+    let name = plan.input.file_name().unwrap_or_default().to_string_lossy();
     let pieces = plan.pieces;
     println!("input {name}, {length} bytes: {pieces} pieces, {IN_FLIGHT} in flight, {WORKERS} workers");
     let sums = Arc::new(Collected::default());

@@ -198,7 +198,7 @@ fn a_result_takes_part_in_waits_on_several_and_is_taken_by_the_winner_only() {
     assert_ready!(task.poll());
     assert_pending!(all.poll());
     event.set();
-    let (_, result) = assert_ready!(all.poll()).unwrap();
+    let ((), result) = assert_ready!(all.poll()).unwrap();
     assert_eq!(result.unwrap(), 7, "the wait that lost took nothing");
 }
 
