@@ -30,7 +30,7 @@ pub use port::CompletionPort;
 pub use task::OperationTask;
 pub use wait::{TakeResult, WaitOperation};
 
-use crate::dispatch::{Header, Leave, Offer, Policy, Routine, Verdict, Wait};
+use crate::dispatch::{Header, Offer, Policy, Routine, Verdict};
 use crate::error::{OperationError, TryResultError};
 use std::convert::Infallible;
 use std::{fmt, future::Future, sync::Arc};
@@ -287,10 +287,7 @@ impl<T> Operation<T> {
     /// # Ok::<_, TryResultError>(())
     /// ```
     pub fn try_result(&self) -> Result<T, TryResultError> {
-        match Wait::new((), 0, Leave::Vacant).now(&self.core().done) {
-            Some(_) => Ok(self.core().take()?),
-            None => Err(TryResultError::Incomplete),
-        }
+        if self.is_complete() { Ok(self.core().take()?) } else { Err(TryResultError::Incomplete) }
     }
 
     /// Whether the operation is complete. True is final. Win32 `HasOverlappedIoCompleted`, which orders

@@ -184,6 +184,30 @@ fn closures_that_block_are_cancelled_before_they_begin_or_run_to_their_end() {
 }
 
 #[test]
+fn closures_in_line_at_a_shut_down_complete_all_the_same() {
+    must_end(|| {
+        let runtime = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        let (begun, go) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+        let (first, second) = {
+            let _inside = runtime.enter();
+            let (begun, go) = (Arc::clone(&begun), Arc::clone(&go));
+            let first = Operation::spawn_blocking(move || {
+                begun.wait();
+                go.wait();
+                42
+            });
+            (first, Operation::spawn_blocking(|| 43))
+        };
+        begun.wait();
+        runtime.shutdown_background();
+        go.wait();
+        assert_eq!(first.blocking_result().unwrap(), 42, "what has begun runs to its end");
+        // Whether the runtime still begins it is its own affair.
+        assert!(matches!(second.blocking_result(), Ok(43) | Err(OperationError::Cancelled)));
+    });
+}
+
+#[test]
 fn an_operation_runs_on_any_executor() {
     must_end(|| {
         let (operation, task) = Operation::new(async { 42 });

@@ -31,7 +31,7 @@ impl Load {
     pub(super) const CLOSED: u64 = 1 << 31;
     pub(super) const QUEUED: u64 = 1 << 32;
     /// The largest number queued.
-    pub(super) const MOST: u64 = (1 << 31) - 1;
+    pub(super) const MOST: u32 = (1 << 31) - 1;
 
     #[allow(clippy::cast_possible_truncation)] // 31 bits
     pub(super) fn running(self) -> u32 {

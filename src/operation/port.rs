@@ -103,7 +103,7 @@ impl<T> CompletionPort<T> {
     ///
     /// # Panics
     ///
-    /// If 2,147,483,647 packets are queued already; or if a waker does, and the packet has been queued then.
+    /// If there are 2,147,483,647 packets already; or if a waker does, and the packet has been queued then.
     ///
     /// # Examples
     ///
@@ -116,20 +116,20 @@ impl<T> CompletionPort<T> {
     /// ```
     #[track_caller]
     pub fn post(&self, packet: T) -> Result<(), PortClosed<T>> {
-        let refused = self.shared.header.change_once(|state| {
-            let load = Load(state);
-            if load.is_closed() || u64::from(load.queued()) == Load::MOST {
-                return (state, Some((packet, load.is_closed())));
+        let posted = self.shared.header.change_once(|state| {
+            if Load(state).is_closed() {
+                return (state, Err((packet, true)));
             }
-            self.shared.packets.push(packet);
-            (state + Load::QUEUED, None)
+            // Those granted and not yet seen are still there, and may have to be counted again.
+            match self.shared.packets.push(packet, Load::MOST as usize) {
+                Ok(()) => (state + Load::QUEUED, Ok(())),
+                Err(packet) => (state, Err((packet, false))),
+            }
         });
-        match refused {
-            None => Ok(()),
-            Some((packet, true)) => Err(PortClosed(packet)),
-            Some((_, false)) => {
-                panic!("a completion port holds 2^31 - 1 packets at most; nothing was posted")
-            }
+        match posted {
+            Ok(()) => Ok(()),
+            Err((packet, true)) => Err(PortClosed(packet)),
+            Err(_) => panic!("a completion port holds 2^31 - 1 packets at most; nothing was posted"),
         }
     }
 

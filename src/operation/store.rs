@@ -37,8 +37,14 @@ impl<T> Row<T> {
         Self(Lock::new(VecDeque::new()))
     }
 
-    pub(super) fn push(&self, value: T) {
-        self.0.lock().push_back(value);
+    /// Adds a value at the end, or gives it back if there are `most` already.
+    pub(super) fn push(&self, value: T, most: usize) -> Result<(), T> {
+        let mut row = self.0.lock();
+        if row.len() >= most {
+            return Err(value);
+        }
+        row.push_back(value);
+        Ok(())
     }
 
     pub(super) fn pop(&self) -> Option<T> {

@@ -45,10 +45,10 @@ fn a_desk_gives_what_is_queued_as_long_as_not_too_many_run() {
 #[test]
 fn what_a_desk_gave_goes_back_whole() {
     let desk = Desk { concurrency: 1 };
-    let full = load(Load::MOST, 0, true);
+    let full = load(Load::MOST.into(), 0, true);
     for most in [1, 5, u32::MAX] {
         let Verdict::Take(state, n) = desk.judge(full, most, 0) else { panic!("there is something") };
-        assert_eq!(u64::from(n), u64::from(most).min(Load::MOST));
+        assert_eq!(n, most.min(Load::MOST));
         assert_eq!(desk.give_back(state, most, n), Offer::Anybody(full));
     }
 }
