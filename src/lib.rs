@@ -86,7 +86,8 @@
 //!
 //! # Features
 //!
-//! * `tokio` (default): blocking forms panic with advice on a tokio worker thread.
+//! * `tokio` (default): blocking forms panic with advice on a tokio worker thread; operations can be spawned on its
+//!   runtimes.
 //! * `futures`: `FusedFuture` for `futures::select!`.
 //! * `event-listener`: an `event_listener::Event` takes part in [`wait_any`] and [`wait_all`].
 #![forbid(unsafe_code)]

@@ -197,6 +197,8 @@ fn run(concurrency: u32, steps: &[Step]) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn a_port_does_what_its_model_does(
         concurrency in 1_u32..4,

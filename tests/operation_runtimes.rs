@@ -57,10 +57,18 @@ async fn an_operation_on_tokio_ends_with_its_value_its_panic_or_its_cancellation
 
 #[test]
 fn outside_a_runtime_it_panics_with_the_caller_s_place() {
-    let spawned = panic_of(|| Operation::spawn(async {})).expect("there is no runtime");
-    assert!(spawned.file.ends_with("operation_runtimes.rs"), "{spawned:?}");
-    let spawned = panic_of(|| Operation::spawn_blocking(|| ())).expect("there is no runtime");
-    assert!(spawned.message.contains("runtime"), "{spawned:?}");
+    let port = CompletionPort::new(1);
+    let panics = [
+        panic_of(|| Operation::spawn(async {})),
+        panic_of(|| Operation::spawn_blocking(|| ())),
+        panic_of(|| port.spawn(async {}, drop)),
+        panic_of(|| port.spawn_blocking(|| (), drop)),
+    ];
+    for panic in panics {
+        let panic = panic.expect("there is no runtime");
+        assert!(panic.file.ends_with("operation_runtimes.rs"), "{panic:?}");
+    }
+    assert_eq!(port.len(), 2, "work that could not begin is a packet all the same");
 }
 
 // cases: OV-15
