@@ -18,6 +18,7 @@
 //! [`block_in_place`]: https://docs.rs/tokio/latest/tokio/task/fn.block_in_place.html
 
 mod forms;
+mod operation_forms;
 
 pub use forms::{wait_all, wait_all_timeout, wait_any, wait_any_timeout};
 

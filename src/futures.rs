@@ -4,4 +4,5 @@ pub use crate::baton::Acquire;
 pub use crate::event::WaitEvent;
 pub use crate::multi_wait::{SignalAndWait, Until, WaitAll, WaitAny};
 pub use crate::mutex::LockMutex;
+pub use crate::operation::{NextPacket, OperationTask, TakeResult, WaitOperation};
 pub use crate::semaphore::AcquirePermits;

@@ -19,6 +19,8 @@
 //! | several objects in one step, or none | [`wait_all`] |
 //! | to signal one object and wait for another in one step | [`signal_and_wait`] |
 //! | another future among them | [`until`] |
+//! | work in flight that can be waited for and cancelled | [`Operation`] |
+//! | the results of many operations as they complete, and a bound on who works on them | [`CompletionPort`] |
 //! | the same from a thread | the `blocking_…` methods, [`blocking::wait`] |
 //! | a deadline, from a thread | [`blocking::wait_timeout`] |
 //! | a deadline, in a task | your runtime's timeout around the future, see below |
@@ -111,7 +113,8 @@
 //!
 //! # Features
 //!
-//! * `tokio` (default): blocking forms panic with advice on a tokio worker thread.
+//! * `tokio` (default): blocking forms panic with advice on a tokio worker thread; operations can be spawned on its
+//!   runtimes.
 //! * `futures`: `FusedFuture` for `futures::select!`.
 //! * `event-listener`: an `event_listener::Event` takes part in [`wait_any`] and [`wait_all`].
 #![forbid(unsafe_code)]
@@ -142,12 +145,18 @@ pub use error::{
     Abandoned, AcquireError, AcquireTimeoutError, NotOwner, ReleaseError, SkipError, TimedOut,
     TryAcquireError, WaitError,
 };
+pub use error::{
+    NextTimeoutError, OperationError, PortClosed, ResultTimeoutError, TryNextError, TryResultError, WorkPanic,
+};
 pub use event::{Auto, AutoResetEvent, Event, Manual, ManualResetEvent};
 #[cfg(feature = "event-listener")]
 pub use multi_wait::until_notified;
 pub use multi_wait::{BoxedWait, Signal, WaitList, Waitable, signal_and_wait, until, wait_all, wait_any};
 pub use mutex::{
     CriticalSection, CriticalSectionGuard, HeldMutex, Mutex, MutexGuard, OwnedMutexGuard, Owner, Unlocking,
+};
+pub use operation::{
+    CompletionPort, HeldPacket, Operation, OperationTask, OwnedPacket, OwnedPackets, Packet, Packets,
 };
 pub use semaphore::{HeldPermits, OwnedPermit, Permit, Semaphore};
 

@@ -45,11 +45,21 @@ impl<T> Lock<T> {
     pub(crate) fn lock(&self) -> LockGuard<'_, T> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
 }
 
 /// Parks the calling thread until it is unparked or `deadline` has passed; may return early.
 pub(crate) fn park_until(deadline: Instant) {
     imp::park_timeout(deadline.saturating_duration_since(Instant::now()));
+}
+
+/// How many threads can run at once.
+pub(crate) fn processors() -> u32 {
+    let known = std::thread::available_parallelism().ok();
+    known.and_then(|count| u32::try_from(count.get()).ok()).unwrap_or(1)
 }
 
 /// Whether the calling thread is unwinding.

@@ -1,10 +1,10 @@
 //! What a wait costs in memory: no allocation of its own, a few words in line, and nothing that
 //! grows with the numbers rather than with the waiters.
 
-use batons::{Baton, BatonGuard, OwnedBatonGuard, Ticket, futures::Acquire};
+use batons::{Baton, BatonGuard, CompletionPort, Operation, OwnedBatonGuard, Ticket, futures::Acquire};
 use std::{
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, Waker},
 };
 
@@ -42,7 +42,7 @@ fn an_uncontended_acquire_allocates_nothing() {
     assert_eq!(count, 0, "try_acquire");
     let mut owned = baton.next()..;
     let count = allocations(1000, || {
-        let wait = std::pin::pin!(baton.acquire_owned(owned.next().expect("endless")));
+        let wait = pin!(baton.acquire_owned(owned.next().expect("endless")));
         assert!(wait.poll(&mut Context::from_waker(Waker::noop())).is_ready());
     });
     assert_eq!(count, 0, "acquire_owned");
@@ -138,6 +138,36 @@ fn a_thread_that_waits_allocates_nothing() {
         [0, 1].map(|mine| scope.spawn(move || play(mine))).map(|thread| thread.join().expect("no panic"))
     });
     assert_eq!(counts, [0, 0], "two threads that take turns");
+}
+
+#[test]
+fn packets_allocate_nothing_once_there_was_room_for_them() {
+    let port = CompletionPort::new(2);
+    let count = allocations(1000, || {
+        port.post(1).expect("it is open");
+        port.post(2).expect("it is open");
+        assert_eq!(port.try_next().expect("there are two").into_inner(), 1);
+        assert!(pin!(port.next()).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    });
+    assert_eq!(count, 0, "at once");
+    let count = allocations(1000, || {
+        let mut wait = pin!(port.next());
+        assert!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        port.post(3).expect("it is open");
+        assert!(wait.poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    });
+    assert_eq!(count, 0, "in line");
+}
+
+#[test]
+fn an_operation_is_three_allocations_and_its_waits_none() {
+    let heap = allocation_counter::measure(|| std::mem::forget(Operation::new(std::future::ready(1))));
+    assert_eq!(heap.count_total, 3);
+    let (operation, _task) = Operation::new(std::future::pending::<()>());
+    let count = allocations(1000, || {
+        assert!(pin!(operation.wait()).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    });
+    assert_eq!(count, 0);
 }
 
 // ===== bytes =====

@@ -3,10 +3,15 @@
 
 use batons::{
     Abandoned, AcquireError, AcquireTimeoutError, Auto, AutoResetEvent, Baton, BatonBuilder, BatonGuard,
-    BatonSnapshot, BoxedWait, CriticalSection, CriticalSectionGuard, HeldBaton, Manual, ManualResetEvent,
-    Mutex, MutexGuard, NotOwner, OwnedBatonGuard, OwnedMutexGuard, OwnedPermit, Owner, Permit, ReleaseError,
-    Semaphore, SkipError, Ticket, TimedOut, TryAcquireError, Unlocking, WaitError,
-    futures::{Acquire, AcquirePermits, LockMutex, SignalAndWait, WaitAll, WaitAny, WaitEvent},
+    BatonSnapshot, BoxedWait, CompletionPort, CriticalSection, CriticalSectionGuard, HeldBaton, Manual,
+    ManualResetEvent, Mutex, MutexGuard, NextTimeoutError, NotOwner, Operation, OperationError,
+    OperationTask, OwnedBatonGuard, OwnedMutexGuard, OwnedPacket, OwnedPackets, OwnedPermit, Owner, Packet,
+    Permit, PortClosed, ReleaseError, ResultTimeoutError, Semaphore, SkipError, Ticket, TimedOut,
+    TryAcquireError, TryNextError, TryResultError, Unlocking, WaitError, WorkPanic,
+    futures::{
+        Acquire, AcquirePermits, LockMutex, NextPacket, SignalAndWait, TakeResult, WaitAll, WaitAny,
+        WaitEvent, WaitOperation,
+    },
 };
 use std::{
     error::Error,
@@ -86,6 +91,22 @@ is!(Abandoned<OwnedMutexGuard>: Everywhere + Error + 'static);
 is!(CriticalSection: Everywhere + 'static);
 is!(CriticalSectionGuard<'static>: Debug);
 
+/// `Send`, and no more.
+type Movable = std::cell::Cell<u8>;
+
+// Whatever the value is, the handles go everywhere.
+is!(Operation<Movable>: Everywhere + Clone + 'static);
+is!(WaitOperation<'static, Movable>: Everywhere + Future<Output = ()>);
+is!(TakeResult<'static, Movable>: Everywhere + Future<Output = Result<Movable, OperationError>>);
+is!(OperationTask<std::future::Pending<Movable>>: Goes + Future<Output = ()> + 'static);
+is!(CompletionPort<Movable>: Everywhere + Clone + 'static);
+is!(NextPacket<&'static CompletionPort<Movable>, Movable>: Everywhere + Future<Output = Result<Packet<'static, Movable>, PortClosed>>);
+is!(NextPacket<CompletionPort<Movable>, Movable>: Everywhere + Future<Output = Result<OwnedPacket<Movable>, PortClosed>>);
+is!(NextPacket<CompletionPort<Movable>, Vec<Movable>>: Everywhere + Future<Output = Result<OwnedPackets<Movable>, PortClosed>>);
+is!(Packet<'static, u8>: Everywhere);
+is!(OwnedPacket<u8>: Everywhere + 'static);
+is!(OwnedPackets<u8>: Everywhere + 'static);
+
 is!(WaitAny<[WaitEvent<'static, Auto>; 2]>: Goes + Future);
 is!(WaitAny<(WaitEvent<'static, Manual>, AcquirePermits<Semaphore>)>: Goes + Future);
 is!(WaitAll<[WaitEvent<'static, Auto>; 2]>: Goes + Future);
@@ -100,6 +121,13 @@ is!(SkipError: Everywhere + Error + Copy + Eq + Hash + 'static);
 is!(TimedOut: Everywhere + Error + Copy + Eq + Hash + 'static);
 is!(ReleaseError: Everywhere + Error + Copy + Eq + Hash + 'static);
 is!(NotOwner: Everywhere + Error + Copy + Eq + Hash + 'static);
+is!(OperationError: Everywhere + Error + 'static);
+is!(TryResultError: Everywhere + Error + From<OperationError> + 'static);
+is!(ResultTimeoutError: Everywhere + Error + From<OperationError> + From<TimedOut> + 'static);
+is!(WorkPanic: Everywhere + Error + 'static);
+is!(PortClosed: Everywhere + Error + Copy + Eq + Hash + 'static);
+is!(TryNextError: Everywhere + Error + Copy + Eq + Hash + From<PortClosed> + 'static);
+is!(NextTimeoutError: Everywhere + Error + Copy + Eq + Hash + From<PortClosed> + From<TimedOut> + 'static);
 is!(WaitError: Send + Sync + Unpin + Error + 'static);
 
 is!(TryAcquireError: From<AcquireError>);
@@ -123,6 +151,9 @@ is_not!(Owner: Clone);
 is_not!(LockMutex<Mutex>: Clone);
 is_not!(MutexGuard<'static>: Clone);
 is_not!(OwnedMutexGuard: Clone);
+is_not!(OwnedPacket<u8>: Clone);
+is_not!(NextPacket<CompletionPort<u8>, u8>: Clone);
+is_not!(TakeResult<'static, u8>: Clone);
 is_not!(Abandoned<OwnedMutexGuard>: Clone);
 // It is the thread that owns a critical section.
 is_not!(CriticalSectionGuard<'static>: Send);
@@ -138,6 +169,12 @@ is!(Acquire<&'static Baton>: futures::future::FusedFuture);
 is!(WaitEvent<'static, Auto>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]
 is!(AcquirePermits<Semaphore>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(TakeResult<'static, u8>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(WaitOperation<'static, u8>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(NextPacket<CompletionPort<u8>, u8>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]
 is!(LockMutex<Mutex>: futures::future::FusedFuture);
 

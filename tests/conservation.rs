@@ -5,7 +5,7 @@
 
 mod common;
 
-use batons::{AutoResetEvent, Semaphore, blocking, signal_and_wait, wait_all, wait_any};
+use batons::{AutoResetEvent, CompletionPort, Semaphore, blocking, signal_and_wait, wait_all, wait_any};
 use common::Random;
 use std::{
     panic::resume_unwind,
@@ -292,5 +292,43 @@ fn signals_of_signal_and_wait_are_conserved() {
         });
         let left = u64::from(semaphore.available());
         assert_eq!(4 * count as u64, taken.into_inner() + left);
+    });
+}
+
+/// Each packet is a number of its own, so the sums agree only if each is taken once.
+#[test]
+fn packets_are_neither_lost_nor_made_and_no_more_are_running_than_may() {
+    watched(|progress| {
+        let (port, stop) = (CompletionPort::new(2), AutoResetEvent::new(false));
+        let (next, running) = (AtomicU64::new(1), AtomicU64::new(0));
+        let signal = |random: &mut Random| {
+            let packet = next.fetch_add(1, SeqCst);
+            port.post(packet).expect("it is open");
+            if random.below(4) == 0 {
+                stop.set();
+            }
+            packet
+        };
+        let wait = |random: &mut Random| {
+            let many = u32::try_from(1 + random.below(3)).expect("a few");
+            let packets = match random.below(3) {
+                0 => impatient(port.next_many(many), random),
+                1 => impatient(wait_any((stop.wait(), port.next_many(many))), random)
+                    .and_then(|answer| answer.expect("they are two").1.1),
+                _ => impatient(wait_all((stop.wait(), port.next_many(many))), random)
+                    .map(|answer| answer.expect("they are two").1),
+            };
+            packets.map_or(0, |packets| {
+                let packets = packets.expect("it is open");
+                assert!(running.fetch_add(1, SeqCst) < 2, "two at once at most");
+                let sum = packets.iter().sum();
+                running.fetch_sub(1, SeqCst);
+                sum
+            })
+        };
+        let (given, taken) = balanced(ops(50_000), signal, wait, progress);
+        let left: u64 = std::iter::from_fn(|| port.try_next().ok().map(|packet| *packet)).sum();
+        assert_eq!(given, taken + left);
+        assert_eq!((port.len(), port.running()), (0, 0));
     });
 }

@@ -1,6 +1,6 @@
 //! The small examples, run as programs: they print what their headers say. `tests/pgzip.rs` is for the large one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
@@ -16,6 +16,7 @@ fn folder() -> &'static PathBuf {
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--profile", profile])
             .args(["--example", "hello_baton", "--example", "bounded_server", "--example", "philosophers"])
+            .args(["--example", "overlapped_read"])
             .arg("--target-dir")
             .arg(folder.parent().expect("the target folder"))
             .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -27,12 +28,20 @@ fn folder() -> &'static PathBuf {
 
 /// What the example prints; it must succeed and complain of nothing.
 fn printed(example: &str) -> String {
-    let program = folder().join(format!("{example}{}", std::env::consts::EXE_SUFFIX));
-    let Output { status, stdout, stderr } = Command::new(program).output().expect("the program starts");
+    printed_with(example, &[])
+}
+
+fn printed_with(example: &str, arguments: &[&Path]) -> String {
+    let Output { status, stdout, stderr } = run(example, arguments);
     let [stdout, stderr] = [stdout, stderr].map(|text| String::from_utf8(text).expect("plain text"));
     assert_eq!(stderr, "", "{example}");
     assert!(status.success(), "{example}: {status}\n{stdout}");
     stdout
+}
+
+fn run(example: &str, arguments: &[&Path]) -> Output {
+    let program = folder().join(format!("{example}{}", std::env::consts::EXE_SUFFIX));
+    Command::new(program).args(arguments).output().expect("the program starts")
 }
 
 /// The block of text in the header of an example.
@@ -63,4 +72,35 @@ fn the_bounded_server_refuses_the_sixth_and_answers_everybody_it_accepted() {
 #[test]
 fn the_philosophers_all_eat() {
     assert_eq!(printed("philosophers"), promised(include_str!("../examples/philosophers.rs")));
+}
+
+// cases: OV-06
+#[test]
+fn overlapped_reads_give_the_file_whatever_their_order() {
+    let printed = printed("overlapped_read");
+    let head =
+        "input input.bin, 8400953 bytes: 129 pieces, 16 in flight, 2 workers\n65 pieces read by tasks, 64";
+    assert!(printed.starts_with(head) && printed.ends_with("verified\n"), "{printed}");
+}
+
+#[test]
+fn overlapped_reads_of_a_given_file_leave_a_copy_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [input, copy] = ["input", "copy"].map(|name| folder.path().join(name));
+    for length in [0, 1, 65_535, 65_536, 65_537, 1_000_003] {
+        let bytes: Vec<u8> = (0..length).map(|n: u32| (n.wrapping_mul(n) >> 8).to_le_bytes()[0]).collect();
+        std::fs::write(&input, &bytes).expect("written");
+        let printed = printed_with("overlapped_read", &[&input, &copy]);
+        let sum = format!("{:08x}", crc32fast::hash(&bytes));
+        assert_eq!(printed.matches(&sum).count(), 3, "{length}: {printed}");
+        assert!(std::fs::read(&copy).expect("a copy") == bytes, "{length}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ended = run("overlapped_read", &[&folder.path().join("nothing"), &folder.path().join("copy")]);
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&ended.stderr).starts_with("overlapped_read: "));
 }

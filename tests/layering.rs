@@ -88,13 +88,52 @@ const BLOCKING: &[&str] = &[
 
 const TABLE: &[Row] = &[
     Row { files: &["sync.rs"], modules: &[], crates: &["loom"], never: &["tokio"], kind: Kind::Code },
+    Row {
+        // It keeps the payload of a panic, which cannot be shared without a lock.
+        files: &["error/operation.rs"],
+        modules: &["sync"],
+        crates: &[],
+        never: &["Mutex", "RwLock", "Condvar", "Atomic", "Waker", "Deque", "Map", "thread", "unsafe"],
+        kind: Kind::Code,
+    },
     Row { files: &["error.rs"], modules: &[], crates: &[], never: MACHINERY, kind: Kind::Code },
     Row { files: &["clock.rs"], modules: &[], crates: &["tokio"], never: &[], kind: Kind::Code },
     Row { files: &["dispatch/"], modules: &["sync"], crates: &[], never: NOUNS, kind: Kind::Code },
     Row {
-        files: &["baton.rs", "baton/", "event.rs", "semaphore.rs", "semaphore/", "operation.rs"],
+        files: &["baton.rs", "baton/", "event.rs", "semaphore.rs", "semaphore/"],
         modules: BELOW_OBJECTS,
         crates: &["futures"],
+        never: MACHINERY,
+        kind: Kind::Code,
+    },
+    Row {
+        // Results and packets are values, which no word can hold.
+        files: &["operation/store.rs"],
+        modules: &["sync"],
+        crates: &[],
+        never: &["Mutex", "RwLock", "Condvar", "Atomic", "Waker", "Map", "thread", "unsafe"],
+        kind: Kind::Code,
+    },
+    Row {
+        // Polls the work of a thread once, with a waker that does nothing.
+        files: &["operation/spawn.rs"],
+        modules: BELOW_OBJECTS,
+        crates: &["tokio"],
+        never: &["Mutex", "RwLock", "Condvar", "Lock", "Atomic", "Deque", "Map", "thread", "unsafe"],
+        kind: Kind::Code,
+    },
+    Row {
+        // A stand-in for a call, and what it notes.
+        files: &["operation/tests.rs"],
+        modules: BELOW_OBJECTS,
+        crates: &[],
+        never: &["Mutex", "RwLock", "Condvar", "Atomic", "Deque", "Map", "thread", "unsafe"],
+        kind: Kind::Code,
+    },
+    Row {
+        files: &["operation.rs", "operation/"],
+        modules: BELOW_OBJECTS,
+        crates: &["futures", "pin_project_lite"],
         never: MACHINERY,
         kind: Kind::Code,
     },
@@ -261,6 +300,10 @@ const BAD: &[(&str, &str, &str)] = &[
     ("baton.rs", "use std::task::{Context, Poll, Waker};", "`Waker` has"),
     ("baton.rs", "std::thread::park();", "`thread` has"),
     ("baton.rs", "tokio::spawn(f);", "not its crate"),
+    ("operation/port.rs", "use crate::sync::Lock;", "`Lock` has"),
+    ("operation/task.rs", "tokio::spawn(f);", "not its crate"),
+    ("operation/spawn.rs", "tokio::time::sleep(d);", "only clock.rs"),
+    ("operation/store.rs", "use crate::dispatch::Wait;", "not its layer"),
     ("event.rs", "use crate::baton::Baton;", "not its layer"),
     ("error.rs", "use crate::dispatch::Verdict;", "not its layer"),
     ("sync.rs", "use crate::error::TimedOut;", "not its layer"),

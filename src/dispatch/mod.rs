@@ -4,6 +4,7 @@ mod header;
 mod holdings;
 mod line;
 mod numbers;
+mod once;
 mod place;
 mod policy;
 mod record;
