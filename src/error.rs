@@ -2,6 +2,12 @@
 //!
 //! A message says what was refused and that nothing changed; the place of the call says which number.
 
+mod apc;
+mod names;
+
+pub use apc::QueueClosed;
+pub use names::NameError;
+
 use std::{error::Error, fmt};
 
 /// Why [`Baton::acquire`](crate::Baton::acquire) refused a number, or

@@ -1,0 +1,1 @@
+//! Completion calls, by the trait that timers and operations use.
