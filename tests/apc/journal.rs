@@ -1,0 +1,34 @@
+//! A queue, and calls that say when they are made.
+
+use batons::{ApcHandle, ApcQueue};
+use std::sync::{Arc, Mutex};
+
+/// What happened, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Journal(Arc<Mutex<Vec<String>>>);
+
+impl Journal {
+    pub(crate) fn write(&self, line: impl Into<String>) {
+        self.0.lock().unwrap().push(line.into());
+    }
+
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    /// Queues a call that writes `line`.
+    pub(crate) fn queue(&self, handle: &ApcHandle, line: &str) {
+        let (this, line) = (self.clone(), line.to_owned());
+        handle.queue(move || this.write(line)).unwrap();
+    }
+
+    pub(crate) fn queue_all<const N: usize>(&self, handle: &ApcHandle, lines: [&str; N]) {
+        lines.into_iter().for_each(|line| self.queue(handle, line));
+    }
+}
+
+pub(crate) fn start() -> (ApcQueue, ApcHandle, Journal) {
+    let queue = ApcQueue::new();
+    let handle = queue.handle();
+    (queue, handle, Journal::default())
+}
