@@ -273,7 +273,7 @@ fn an_answer_is_given_once() {
     let (queue, handle, journal) = start();
     let mut wait = sleeping(&queue);
     journal.queue(&handle, "call");
-    assert_ready!(wait.poll());
+    assert_ready_eq!(wait.poll(), Alerted);
     let told = panic_of(AssertUnwindSafe(|| wait.poll())).unwrap();
     assert_eq!(told.message, "`AlertableWait` polled after completion");
     let mut drain = counted(queue.drain());

@@ -1,5 +1,7 @@
 //! A queue, and calls that say when they are made.
 
+#![allow(dead_code, reason = "each test file uses its own part")]
+
 use batons::{ApcHandle, ApcQueue};
 use std::sync::{Arc, Mutex};
 
