@@ -2,17 +2,22 @@
 //! of the API.
 
 use batons::{
-    Abandoned, AcquireError, AcquireTimeoutError, Auto, AutoResetEvent, Baton, BatonBuilder, BatonGuard,
-    BatonSnapshot, BoxedWait, CriticalSection, CriticalSectionGuard, HeldBaton, Manual, ManualResetEvent,
-    Mutex, MutexGuard, NotOwner, OwnedBatonGuard, OwnedMutexGuard, OwnedPermit, Owner, Permit, ReleaseError,
-    Semaphore, SkipError, Ticket, TimedOut, TryAcquireError, Unlocking, WaitError,
-    futures::{Acquire, AcquirePermits, LockMutex, SignalAndWait, WaitAll, WaitAny, WaitEvent},
+    Abandoned, AcquireError, AcquireTimeoutError, Alertable, Apc, ApcHandle, ApcQueue, ApcRoutine, Auto,
+    AutoResetEvent, Baton, BatonBuilder, BatonGuard, BatonSnapshot, BoxedWait, Created, CriticalSection,
+    CriticalSectionGuard, HeldBaton, Manual, ManualResetEvent, Mutex, MutexGuard, NameError, Named,
+    Namespace, NotOwner, OwnedBatonGuard, OwnedMutexGuard, OwnedPermit, Owner, Permit, QueueClosed,
+    ReleaseError, Semaphore, SkipError, Ticket, TimedOut, TryAcquireError, Unlocking, WaitError,
+    futures::{
+        Acquire, AcquirePermits, AlertableWait, DrainApcs, LockMutex, SignalAndWait, WaitAll, WaitAny,
+        WaitEvent,
+    },
 };
 use std::{
     error::Error,
     fmt::{Debug, Display},
     future::Future,
     hash::Hash,
+    ops::Deref,
     panic::{RefUnwindSafe, UnwindSafe},
 };
 
@@ -93,6 +98,21 @@ is!(WaitAll<(LockMutex<Mutex>, Acquire<Baton>)>: Goes + Future);
 is!(SignalAndWait<&'static AutoResetEvent, WaitEvent<'static, Manual>>: Goes + Future);
 is!(BoxedWait<'static, u8>: Goes + 'static);
 
+is!(ApcQueue: Everywhere + Default + 'static);
+is!(ApcHandle: Everywhere + Clone + 'static);
+is!(ApcRoutine<()>: Everywhere + Clone + 'static);
+is!(Apc: Everywhere + Future<Output = ()> + 'static);
+is!(Alertable<u8>: Everywhere + Copy + Eq + Hash + 'static);
+is!(AlertableWait<'static, WaitEvent<'static, Auto>>: Everywhere + Future<Output = Alertable<()>>);
+is!(AlertableWait<'static, WaitAny<[WaitEvent<'static, Auto>; 2]>>: Goes + Future);
+is!(DrainApcs<'static>: Everywhere + Future<Output = usize>);
+
+is!(Namespace: Everywhere + Clone + Default + 'static);
+is!(Named<Baton>: Everywhere + Clone + Deref<Target = Baton> + 'static);
+is!(Created<Mutex>: Everywhere + Deref<Target = Named<Mutex>> + 'static);
+
+is!(NameError: Everywhere + Error + Clone + Eq + Hash + 'static);
+is!(QueueClosed<fn()>: Everywhere + Error + Copy + 'static);
 is!(AcquireError: Everywhere + Error + Copy + Eq + Hash + 'static);
 is!(TryAcquireError: Everywhere + Error + Copy + Eq + Hash + 'static);
 is!(AcquireTimeoutError: Everywhere + Error + Copy + Eq + Hash + 'static);
@@ -124,6 +144,11 @@ is_not!(LockMutex<Mutex>: Clone);
 is_not!(MutexGuard<'static>: Clone);
 is_not!(OwnedMutexGuard: Clone);
 is_not!(Abandoned<OwnedMutexGuard>: Clone);
+// One task or thread makes the calls.
+is_not!(ApcQueue: Clone);
+is_not!(Apc: Clone);
+// One is told that it made the object.
+is_not!(Created<Mutex>: Clone);
 // It is the thread that owns a critical section.
 is_not!(CriticalSectionGuard<'static>: Send);
 
@@ -140,6 +165,10 @@ is!(WaitEvent<'static, Auto>: futures::future::FusedFuture);
 is!(AcquirePermits<Semaphore>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]
 is!(LockMutex<Mutex>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(AlertableWait<'static, WaitEvent<'static, Auto>>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(DrainApcs<'static>: futures::future::FusedFuture);
 
 // ===== and so do the tasks that hold them =====
 
