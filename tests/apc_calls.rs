@@ -58,15 +58,17 @@ fn endless(handle: ApcHandle, count: Arc<AtomicUsize>) -> impl FnOnce() + Send +
 // cases: AP-13
 #[test]
 fn calls_that_queue_themselves_for_ever_do_not_hold_the_wait_for_ever() {
-    let (queue, handle, _) = start();
-    let count = Arc::new(AtomicUsize::new(0));
-    handle.queue(endless(handle.clone(), Arc::clone(&count))).unwrap();
-    let mut other = sleeping(&queue);
-    assert_ready_eq!(sleeping(&queue).poll(), Alerted);
-    assert_eq!((count.load(SeqCst), queue.pending()), (1 + 1_024, 1));
-    assert_ready_eq!(other.poll(), Alerted);
-    assert_eq!(blocking::wait(queue.drain()), 1 + 1_024);
-    assert_eq!(count.load(SeqCst), 3 * (1 + 1_024));
+    must_end(|| {
+        let (queue, handle, _) = start();
+        let count = Arc::new(AtomicUsize::new(0));
+        handle.queue(endless(handle.clone(), Arc::clone(&count))).unwrap();
+        let mut other = sleeping(&queue);
+        assert_ready_eq!(sleeping(&queue).poll(), Alerted);
+        assert_eq!((count.load(SeqCst), queue.pending()), (1 + 1_024, 1));
+        assert_ready_eq!(other.poll(), Alerted);
+        assert_eq!(blocking::wait(queue.drain()), 1 + 1_024);
+        assert_eq!(count.load(SeqCst), 3 * (1 + 1_024));
+    });
 }
 
 #[test]
