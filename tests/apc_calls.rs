@@ -250,6 +250,16 @@ fn a_wait_that_is_dropped_after_its_wake_has_taken_no_call() {
 }
 
 #[test]
+fn a_call_wakes_one_wait_and_no_other_in_vain() {
+    let (queue, handle, journal) = start();
+    let mut waits = [sleeping(&queue), sleeping(&queue)];
+    waits.iter_mut().for_each(|wait| assert_pending!(wait.poll()));
+    journal.queue(&handle, "call");
+    assert_ready_eq!(waits[0].poll(), Alerted);
+    assert_eq!((waits[1].wakes(), queue.pending()), (0, 0));
+}
+
+#[test]
 fn a_wait_that_its_object_ended_passes_its_alert_on() {
     let (queue, handle, journal) = start();
     let event = AutoResetEvent::new(false);

@@ -8,7 +8,6 @@ use batons::{Alertable, ApcQueue, AutoResetEvent, NameError, Namespace};
 use loom::future::block_on;
 use loom::thread;
 use std::future::{Future, pending};
-use std::pin::pin;
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::SeqCst},
@@ -47,7 +46,7 @@ fn setting(event: &AutoResetEvent) -> thread::JoinHandle<bool> {
     thread::spawn(move || event.set())
 }
 
-/// Fails if the wait is polled and dropped instead of withdrawn in one step; if the object's answer makes the calls.
+/// Fails if a wait that its object ended makes the calls as well.
 #[test]
 fn a_call_and_a_grant_at_once_are_one_answer_and_the_other_stays() {
     model(3, || {
@@ -81,7 +80,7 @@ fn a_call_that_comes_as_the_wait_begins_wakes_it() {
 /// Fails (as a dead-lock) if a wait that took the alert and then its object does not alert again.
 #[test]
 fn a_wait_that_is_ended_by_its_object_leaves_no_call_unnoticed() {
-    model(3, || {
+    model(2, || {
         let (queue, event) = (Arc::new(ApcQueue::new()), AutoResetEvent::new(false));
         let other = {
             let queue = Arc::clone(&queue);
@@ -104,23 +103,26 @@ fn a_wait_that_is_ended_by_its_object_leaves_no_call_unnoticed() {
     });
 }
 
-/// Fails if a wait that is dropped keeps the alert.
+/// Fails (as a dead-lock) if an event keeps what it granted to a wait that is dropped.
 #[test]
-fn a_wait_that_is_dropped_meanwhile_takes_no_call_and_no_alert() {
-    model(3, || {
-        let (queue, made) = (ApcQueue::new(), Made::default());
-        let sender = {
-            let mut gone = pin!(queue.alertable(pending::<()>()));
-            let _ = gone.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-            made.queue_to(&queue)
-        };
+fn a_wait_that_is_dropped_meanwhile_passes_its_alert_on() {
+    model(2, || {
+        let (queue, made) = (Arc::new(ApcQueue::new()), Made::default());
+        let mut gone = Box::pin({
+            let queue = Arc::clone(&queue);
+            async move { queue.alertable(pending::<()>()).await }
+        });
+        assert!(gone.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let dropper = thread::spawn(move || drop(gone));
+        let sender = made.queue_to(&queue);
         assert!(block_on(queue.alertable(pending::<()>())).is_alerted());
         sender.join().unwrap();
+        dropper.join().unwrap();
         assert_eq!((made.count(), queue.pending()), (1, 0));
     });
 }
 
-/// Fails if a call that was taken out of the list begins although it was taken back.
+/// Fails if taking back removes the call from the list and does no more.
 #[test]
 fn a_routine_is_made_or_taken_back() {
     model(3, || {
@@ -152,7 +154,14 @@ fn a_name_that_is_closed_and_made_anew_at_once_is_not_lost() {
     model(3, || {
         let names = Namespace::new();
         let old = names.create("x", || AutoResetEvent::new(false)).unwrap();
-        let closer = thread::spawn(move || drop(old));
+        let closer = {
+            let names = names.clone();
+            thread::spawn(move || {
+                // The model sees no handles, only locks; this one shows it that the close is a step.
+                let _ = format!("{names:?}");
+                drop(old);
+            })
+        };
         let new = names.create("x", || AutoResetEvent::new(true)).unwrap();
         closer.join().unwrap();
         let opened = names.open::<AutoResetEvent>("x").unwrap();

@@ -381,6 +381,26 @@ fn closing_and_creating_at_once_leaves_no_name_without_its_object() {
     });
 }
 
+// cases: NA-31
+#[test]
+fn an_open_as_another_type_may_be_the_last_to_see_the_object() {
+    must_end(|| {
+        let names = Namespace::new();
+        thread::scope(|scope| {
+            let closer = scope.spawn(|| {
+                for _ in 0..100_000 {
+                    // The refused open may hold the object for a moment.
+                    drop(names.create("x", set).unwrap());
+                }
+            });
+            while !closer.is_finished() {
+                let refusal = refused(names.open::<Mutex>("x"));
+                assert!([NameError::NotFound, wrong("AutoResetEvent", "Mutex")].contains(&refusal));
+            }
+        });
+    });
+}
+
 // ===== foreign code =====
 
 // cases: NA-31

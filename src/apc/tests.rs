@@ -83,3 +83,23 @@ fn an_object_may_hold_its_lock_while_it_notes_and_withdraws() {
     wait(queue.drain());
     assert!((1..=1_000).contains(&*object.lock().unwrap()) && queue.pending() == 0);
 }
+
+/// A call that is noted anew by itself alerts nobody; what the bound leaves of it must not be overlooked.
+#[test]
+fn what_the_bound_left_of_a_call_that_notes_itself_wakes_another_wait() {
+    let queue = ApcQueue::new();
+    let own = Arc::new(std::sync::OnceLock::<super::ApcRoutine<u32>>::new());
+    let inner = Arc::clone(&own);
+    let routine = queue.handle().routine(move |n| {
+        assert!(inner.get().expect("it was set").post(n + 1));
+    });
+    own.set(routine.clone()).expect("it is set once");
+    let spawn = || tokio_test::task::spawn(queue.alertable(pending::<()>()));
+    let (mut one, mut two) = (spawn(), spawn());
+    assert!(one.poll().is_pending() && two.poll().is_pending());
+    routine.post(0);
+    routine.alert();
+    assert!(one.is_woken() && !two.is_woken());
+    assert!(one.poll().is_ready());
+    assert!(two.is_woken() && queue.pending() == 1);
+}

@@ -69,7 +69,13 @@ impl<F: Future> AlertableWait<'_, F> {
                 // Withdraws the wait and looks for its grant in one step: the object comes first.
                 match wait.poll(&mut Context::from_waker(last_call())) {
                     Poll::Ready(answer) => break Some(answer),
-                    Poll::Pending if this.run.begin() => break None,
+                    Poll::Pending if this.run.begin() => {
+                        // The alert, if there was one, has served its purpose: it must not wake another.
+                        if let Some(alert) = this.alert {
+                            let _ = Pin::new(alert).poll(&mut Context::from_waker(last_call()));
+                        }
+                        break None;
+                    }
                     Poll::Pending if last => {
                         *this.alert = None;
                         return Poll::Pending;
