@@ -77,16 +77,16 @@ impl<T> Alertable<T> {
 /// Calls for one task or thread, which makes them in its alertable waits. Win32 gives each thread such a queue.
 ///
 /// The task or thread keeps the queue and gives out [handles](ApcQueue::handle); whoever has one queues a call
-/// by [`ApcHandle::queue`]. The calls are made one after the other in the order in which they were queued, where the
-/// queue is, and only while it waits [alertably](ApcQueue::alertable): never in the middle of anything else.
-/// If calls should run as soon as possible and no matter where, spawn a task instead.
+/// by [`ApcHandle::queue`]. The calls are made one after the other, in the order in which they were queued, by
+/// the task or thread itself, and only while it waits [alertably](ApcQueue::alertable): never in the middle of
+/// anything else. If calls should run as soon as possible and no matter where, spawn a task instead.
 ///
 /// One wait makes all that is queued, and what those calls queue meanwhile, up to 1,024 calls more than were
 /// queued when it began; the rest is left to the next wait. If a call panics, the panic goes through the wait, the
 /// rest stays queued and the queue usable.
 ///
-/// A call may itself wait alertably, if it has the queue (by an `Arc`): what is queued then is made inside. The depth of
-/// that is the user's risk. Of several waits on one queue at a time any may make a call.
+/// A call may itself wait alertably, if it has the queue (by an `Arc`): what is queued then is made inside. The
+/// depth of that is the user's risk. Of several waits on one queue at a time any may make a call.
 ///
 /// Dropping the queue drops the calls that were not made; [`close`](ApcQueue::close) gives them back.
 ///
@@ -151,11 +151,12 @@ impl ApcQueue {
     /// Waits for `wait`, or makes the calls that are queued or come meanwhile. Win32 `WaitForSingleObjectEx`,
     /// `WaitForMultipleObjectsEx`, `SignalObjectAndWait` and `SleepEx` with *alertable*.
     ///
-    /// `wait` is any future: the wait of an object, [`wait_any`](crate::wait_any), [`wait_all`](crate::wait_all),
-    /// [`signal_and_wait`](crate::signal_and_wait), the `sleep` of a runtime. Its answer comes first: if it can be had,
-    /// the calls stay queued. If not, and calls are queued (before or during the wait), the wait is withdrawn in one
-    /// step, as if it had never been made, and then the calls are made, all in one poll unless one of them
-    /// [waits](ApcHandle::queue_async). A future that is not of this crate is polled a last time and dropped.
+    /// `wait` is any future: the wait of an object, [`wait_any`](crate::wait_any),
+    /// [`wait_all`](crate::wait_all), [`signal_and_wait`](crate::signal_and_wait), the `sleep` of a runtime. Its
+    /// answer comes first: if it can be had, the calls stay queued. If not, and calls are queued (before or during
+    /// the wait), the wait is withdrawn in one step and dropped, as if it had never been made; and then the calls
+    /// are made, all in one poll unless one of them [waits](ApcHandle::queue_async). A signal that belongs to the
+    /// wait stays given. A future that is not of this crate is polled a last time and dropped.
     ///
     /// For a deadline put the runtime's timeout around it, for example
     /// `tokio::time::timeout(d, queue.alertable(wait))`: the object comes first, then the calls, then the
@@ -163,8 +164,8 @@ impl ApcQueue {
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe if `wait` is. Dropped before the poll that would have made calls, it took none: they stay queued.
-    /// Dropped while a call [waits](ApcHandle::queue_async), that call stays at the head of the queue and goes on
+    /// Cancel safe if `wait` is. Dropped before the poll that would have made calls, it took none: they stay
+    /// queued. Dropped while a call [waits](ApcHandle::queue_async), that call stays at the head of the queue and goes on
     /// in the next alertable wait.
     ///
     /// # Panics
@@ -194,8 +195,8 @@ impl ApcQueue {
 
     /// Makes the calls that are queued and returns how many. Win32 `NtTestAlert`.
     ///
-    /// It waits for nothing but what a call [waits](ApcHandle::queue_async) for. A task that begins with it makes the
-    /// calls that were queued before it ran, as a thread of Win32 does.
+    /// It waits for nothing but what a call [waits](ApcHandle::queue_async) for. A task that begins with it makes
+    /// the calls that were queued before it ran, as a thread of Win32 does.
     ///
     /// # Cancel safety
     ///
@@ -240,8 +241,8 @@ impl ApcQueue {
 
     /// Refuses calls from now on, and gives back those that are queued, in their order.
     ///
-    /// A call that is being made at the moment is not among them. Alertable waits go on as plain ones. In Win32 the
-    /// calls of a thread that ends are lost.
+    /// A call that is being made at the moment is not among them. Alertable waits go on as plain ones. In Win32
+    /// the calls of a thread that ends are lost.
     ///
     /// # Examples
     ///
@@ -337,8 +338,9 @@ impl ApcHandle {
     /// Queues a call that may wait: `future` is polled to its end inside one alertable wait, before the calls
     /// behind it begin.
     ///
-    /// That is an APC of Win32 that makes a wait which is not alertable. If the alertable wait is dropped meanwhile, the
-    /// future keeps the head of the queue and its own places in line, and goes on in the next alertable wait.
+    /// That is an APC of Win32 that makes a wait which is not alertable. If the alertable wait is dropped
+    /// meanwhile, the future keeps the head of the queue and its own places in line, and goes on in the next
+    /// alertable wait.
     ///
     /// # Errors
     ///

@@ -31,8 +31,8 @@ const LONGEST: usize = 32_767;
 /// 260 characters and takes more). A prefix says which half of the space is meant: `Local\x` is `x`, and `Global\x` is
 /// another name. Prefixes are case sensitive too. Elsewhere a name has neither a backslash nor a NUL.
 ///
-/// A name lives as long as a [`Named`] handle to its object; see there for what keeps the object alone. After that
-/// it can be given again, also to another type.
+/// A name lives as long as a [`Named`] handle to its object; see there for what keeps the object alone. After
+/// that it can be given again, also to another type.
 ///
 /// Clones are the same name space. It lives within the process; [`global`](Namespace::global) is the one that
 /// parties share which know nothing of each other.

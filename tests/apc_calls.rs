@@ -51,7 +51,7 @@ fn endless(handle: ApcHandle, count: Arc<AtomicUsize>) -> impl FnOnce() + Send +
     move || {
         count.fetch_add(1, SeqCst);
         let next: Box<dyn FnOnce() + Send> = Box::new(endless(handle.clone(), count));
-        handle.queue(next).unwrap();
+        handle.queue(next).expect("the queue is there");
     }
 }
 
@@ -100,6 +100,25 @@ fn a_call_may_wait_alertably_and_the_rest_is_made_inside() {
     journal.queue_all(&queue.handle(), ["second", "third"]);
     assert_ready_eq!(sleeping(&queue).poll(), Alerted);
     assert_eq!(journal.take(), ["begin", "second", "third", "end"]);
+}
+
+// cases: AP-14
+#[test]
+fn a_call_that_waits_may_itself_be_alerted() {
+    let (_, _, journal) = start();
+    let queue = Arc::new(ApcQueue::new());
+    let (inner, log) = (Arc::clone(&queue), journal.clone());
+    let call = async move {
+        assert_eq!(inner.alertable(pending::<()>()).await, Alerted);
+        log.write("end");
+    };
+    queue.handle().queue_async(call).unwrap();
+    let mut wait = sleeping(&queue);
+    assert_pending!(wait.poll());
+    journal.queue(&queue.handle(), "inside");
+    assert_eq!(wait.wakes(), 1);
+    assert_ready_eq!(wait.poll(), Alerted);
+    assert_eq!(journal.take(), ["inside", "end"]);
 }
 
 // ===== calls that wait =====
@@ -253,7 +272,9 @@ fn a_wait_that_is_dropped_after_its_wake_has_taken_no_call() {
 fn a_call_wakes_one_wait_and_no_other_in_vain() {
     let (queue, handle, journal) = start();
     let mut waits = [sleeping(&queue), sleeping(&queue)];
-    waits.iter_mut().for_each(|wait| assert_pending!(wait.poll()));
+    for wait in &mut waits {
+        assert_pending!(wait.poll());
+    }
     journal.queue(&handle, "call");
     assert_ready_eq!(waits[0].poll(), Alerted);
     assert_eq!((waits[1].wakes(), queue.pending()), (0, 0));

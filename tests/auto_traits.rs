@@ -169,6 +169,8 @@ is!(LockMutex<Mutex>: futures::future::FusedFuture);
 is!(AlertableWait<'static, WaitEvent<'static, Auto>>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]
 is!(DrainApcs<'static>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(Apc: futures::future::FusedFuture);
 
 // ===== and so do the tasks that hold them =====
 

@@ -47,7 +47,7 @@ const MORE: usize = 1_024;
 pub struct Apc {
     /// Its key in the list.
     place: u64,
-    /// Never locked: it makes a call that is only `Send` shareable.
+    /// Locked by nobody but to look; it makes a call that is only `Send` shareable.
     work: Lock<Work>,
 }
 
@@ -111,6 +111,13 @@ impl Future for Apc {
 impl fmt::Debug for Apc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Apc").finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "futures")]
+impl futures::future::FusedFuture for Apc {
+    fn is_terminated(&self) -> bool {
+        matches!(*self.work.lock(), Work::Over)
     }
 }
 

@@ -33,8 +33,8 @@ impl ApcQueue {
     /// [`alertable`](ApcQueue::alertable) for a thread that waits for `duration` at most, which may be zero; see
     /// [`blocking::wait_timeout`].
     ///
-    /// The object comes first, then the calls, then the time-out. A call that [waits](ApcHandle::queue_async) is left at
-    /// the head of the queue by the time-out.
+    /// The object comes first, then the calls, then the time-out. A call that
+    /// [waits](crate::ApcHandle::queue_async) is left at the head of the queue by the time-out.
     ///
     /// # Errors
     ///

@@ -7,9 +7,11 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// As an object holds it.
-fn routine(queue: &ApcQueue) -> (Box<dyn Routine<u32>>, Arc<Mutex<Vec<u32>>>) {
-    let told = Arc::<Mutex<Vec<u32>>>::default();
+type Told = Arc<Mutex<Vec<u32>>>;
+
+/// As an object holds it, and what it was told.
+fn routine(queue: &ApcQueue) -> (Box<dyn Routine<u32>>, Told) {
+    let told = Told::default();
     let log = Arc::clone(&told);
     (Box::new(queue.handle().routine(move |n| log.lock().unwrap().push(n))), told)
 }

@@ -11,21 +11,23 @@ pub(crate) struct Journal(Arc<Mutex<Vec<String>>>);
 
 impl Journal {
     pub(crate) fn write(&self, line: impl Into<String>) {
-        self.0.lock().unwrap().push(line.into());
+        self.0.lock().expect("no writer panics").push(line.into());
     }
 
     pub(crate) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
+        std::mem::take(&mut self.0.lock().expect("no writer panics"))
     }
 
     /// Queues a call that writes `line`.
     pub(crate) fn queue(&self, handle: &ApcHandle, line: &str) {
         let (this, line) = (self.clone(), line.to_owned());
-        handle.queue(move || this.write(line)).unwrap();
+        handle.queue(move || this.write(line)).expect("the queue is there");
     }
 
     pub(crate) fn queue_all<const N: usize>(&self, handle: &ApcHandle, lines: [&str; N]) {
-        lines.into_iter().for_each(|line| self.queue(handle, line));
+        for line in lines {
+            self.queue(handle, line);
+        }
     }
 }
 
