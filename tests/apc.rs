@@ -103,7 +103,9 @@ async fn a_plain_sleep_keeps_the_call_for_the_alertable_one() {
 fn sixteen_calls_are_made_in_their_order_by_one_wait() {
     let (queue, handle, journal) = start();
     let lines: Vec<_> = (0..4).flat_map(|n| ["A", "B", "C", "D"].map(|who| format!("{who}{n}"))).collect();
-    lines.iter().for_each(|line| journal.queue(&handle, line));
+    for line in &lines {
+        journal.queue(&handle, line);
+    }
     assert_eq!(blocking::wait(queue.alertable(pending::<()>())), Alerted);
     assert_eq!(journal.take(), lines);
     assert_pending!(counted(queue.alertable(pending::<()>())).poll());
@@ -308,7 +310,7 @@ fn an_alert_alone_is_waited_for_as_any_event() {
 fn any<A: Waitable>([left, right]: &[Semaphore; 2], alert: A) -> Option<usize> {
     let waits = (left.acquire(), right.acquire(), alert);
     let (index, (left, right, _)) = blocking::wait_any_timeout(waits, Duration::ZERO).ok()?;
-    left.or(right).into_iter().for_each(|permit| permit.unwrap().forget());
+    left.or(right).into_iter().for_each(|permit| permit.expect("it is open").forget());
     Some(index)
 }
 
@@ -317,7 +319,7 @@ fn all<A: Waitable>(semaphores: &[Semaphore; 2], alert: A) -> Option<usize> {
     let both = wait_all(semaphores.each_ref().map(|semaphore| semaphore.acquire()));
     let waits = (batons::until(both), alert);
     let (index, (both, _)) = blocking::wait_any_timeout(waits, Duration::ZERO).ok()?;
-    both.into_iter().flat_map(Result::unwrap).for_each(|permit| permit.unwrap().forget());
+    both.into_iter().flat_map(Result::unwrap).for_each(|permit| permit.expect("it is open").forget());
     Some(index)
 }
 
