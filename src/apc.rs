@@ -165,8 +165,8 @@ impl ApcQueue {
     /// # Cancel safety
     ///
     /// Cancel safe if `wait` is. Dropped before the poll that would have made calls, it took none: they stay
-    /// queued. Dropped while a call [waits](ApcHandle::queue_async), that call stays at the head of the queue and goes on
-    /// in the next alertable wait.
+    /// queued. Dropped while a call [waits](ApcHandle::queue_async), those before it are done, and that call stays
+    /// at the head of the queue and goes on in the next alertable wait.
     ///
     /// # Panics
     ///

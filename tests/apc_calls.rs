@@ -200,6 +200,21 @@ fn a_call_whose_wait_is_dropped_keeps_its_place_and_goes_on_in_the_next() {
 }
 
 #[test]
+fn a_deadline_that_finds_a_call_waiting_tells_whether_others_were_made() {
+    let (queue, handle, journal) = start();
+    let event = AutoResetEvent::new(false);
+    journal.queue(&handle, "first");
+    let inner = event.clone();
+    handle.queue_async(async move { inner.wait().await }).unwrap();
+    let timed = || queue.blocking_alertable_timeout(pending::<()>(), Duration::ZERO);
+    assert_eq!((timed(), journal.take().len(), queue.pending()), (Ok(Alerted), 1, 1));
+    assert!(timed().is_err());
+    event.set();
+    assert!(!event.is_set(), "it kept its place in line");
+    assert_eq!((timed(), queue.pending()), (Ok(Alerted), 0));
+}
+
+#[test]
 fn a_call_whose_wait_is_dropped_wakes_another_wait() {
     let (queue, handle, _) = start();
     let event = AutoResetEvent::new(false);

@@ -258,12 +258,17 @@ impl<'a> Run<'a> {
     }
 
     /// Goes on until nothing is queued or enough was made, and tells how many calls that were. With a
-    /// deadline that is over, a call that waits is left where it is, and its places in line too.
+    /// deadline that is over, a call that waits is left for later, with its places in line.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, last: bool) -> Poll<usize> {
         let mut idle = Context::from_waker(Waker::noop());
         let cx = if last { &mut idle } else { cx };
         while let Some(mut call) = self.current.take() {
             if Pin::new(&mut call).poll(cx).is_pending() {
+                if last && self.made > 0 {
+                    // Not a time-out: something was done.
+                    self.calls.put_back(call);
+                    break;
+                }
                 self.current = Some(call);
                 return Poll::Pending;
             }

@@ -34,7 +34,8 @@ impl ApcQueue {
     /// [`blocking::wait_timeout`].
     ///
     /// The object comes first, then the calls, then the time-out. A call that
-    /// [waits](crate::ApcHandle::queue_async) is left at the head of the queue by the time-out.
+    /// [waits](crate::ApcHandle::queue_async) is left at the head of the queue when the time is over; the answer
+    /// is then [`Alertable::Alerted`] if others were made before it.
     ///
     /// # Errors
     ///
