@@ -7,6 +7,11 @@ mod operation;
 pub use operation::{
     NextTimeoutError, OperationError, PortClosed, ResultTimeoutError, TryNextError, TryResultError, WorkPanic,
 };
+mod apc;
+mod names;
+
+pub use apc::QueueClosed;
+pub use names::NameError;
 
 use std::{error::Error, fmt};
 

@@ -1,5 +1,6 @@
 //! The names of all future types, for those who store them.
 
+pub use crate::apc::{AlertableWait, DrainApcs};
 pub use crate::baton::Acquire;
 pub use crate::event::WaitEvent;
 pub use crate::multi_wait::{SignalAndWait, Until, WaitAll, WaitAny};

@@ -136,14 +136,15 @@ mod semaphore;
 mod sync;
 mod timer;
 
+pub use apc::{Alertable, Apc, ApcHandle, ApcQueue, ApcRoutine};
 pub use baton::{Baton, BatonBuilder, BatonGuard, BatonSnapshot, HeldBaton, OwnedBatonGuard, Ticket};
 pub use blocking::{
     wait_all as blocking_wait_all, wait_all_timeout as blocking_wait_all_timeout,
     wait_any as blocking_wait_any, wait_any_timeout as blocking_wait_any_timeout,
 };
 pub use error::{
-    Abandoned, AcquireError, AcquireTimeoutError, NotOwner, ReleaseError, SkipError, TimedOut,
-    TryAcquireError, WaitError,
+    Abandoned, AcquireError, AcquireTimeoutError, NameError, NotOwner, QueueClosed, ReleaseError, SkipError,
+    TimedOut, TryAcquireError, WaitError,
 };
 pub use error::{
     NextTimeoutError, OperationError, PortClosed, ResultTimeoutError, TryNextError, TryResultError, WorkPanic,
@@ -155,6 +156,7 @@ pub use multi_wait::{BoxedWait, Signal, WaitList, Waitable, signal_and_wait, unt
 pub use mutex::{
     CriticalSection, CriticalSectionGuard, HeldMutex, Mutex, MutexGuard, OwnedMutexGuard, Owner, Unlocking,
 };
+pub use names::{Created, Nameable, Named, Namespace};
 pub use operation::{
     CompletionPort, HeldPacket, Operation, OperationTask, OwnedPacket, OwnedPackets, Packet, Packets,
 };

@@ -49,6 +49,11 @@ impl<T> Lock<T> {
     pub(crate) fn into_inner(self) -> T {
         self.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+
+    /// The value without the lock: nobody else can have it.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
 }
 
 /// Parks the calling thread until it is unparked or `deadline` has passed; may return early.

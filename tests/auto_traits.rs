@@ -2,15 +2,16 @@
 //! of the API.
 
 use batons::{
-    Abandoned, AcquireError, AcquireTimeoutError, Auto, AutoResetEvent, Baton, BatonBuilder, BatonGuard,
-    BatonSnapshot, BoxedWait, CompletionPort, CriticalSection, CriticalSectionGuard, HeldBaton, Manual,
-    ManualResetEvent, Mutex, MutexGuard, NextTimeoutError, NotOwner, Operation, OperationError,
-    OperationTask, OwnedBatonGuard, OwnedMutexGuard, OwnedPacket, OwnedPackets, OwnedPermit, Owner, Packet,
-    Permit, PortClosed, ReleaseError, ResultTimeoutError, Semaphore, SkipError, Ticket, TimedOut,
-    TryAcquireError, TryNextError, TryResultError, Unlocking, WaitError, WorkPanic,
+    Abandoned, AcquireError, AcquireTimeoutError, Alertable, Apc, ApcHandle, ApcQueue, ApcRoutine, Auto,
+    AutoResetEvent, Baton, BatonBuilder, BatonGuard, BatonSnapshot, BoxedWait, CompletionPort, Created,
+    CriticalSection, CriticalSectionGuard, HeldBaton, Manual, ManualResetEvent, Mutex, MutexGuard, NameError,
+    Named, Namespace, NextTimeoutError, NotOwner, Operation, OperationError, OperationTask, OwnedBatonGuard,
+    OwnedMutexGuard, OwnedPacket, OwnedPackets, OwnedPermit, Owner, Packet, Permit, PortClosed, QueueClosed,
+    ReleaseError, ResultTimeoutError, Semaphore, SkipError, Ticket, TimedOut, TryAcquireError, TryNextError,
+    TryResultError, Unlocking, WaitError, WorkPanic,
     futures::{
-        Acquire, AcquirePermits, LockMutex, NextPacket, SignalAndWait, TakeResult, WaitAll, WaitAny,
-        WaitEvent, WaitOperation,
+        Acquire, AcquirePermits, AlertableWait, DrainApcs, LockMutex, NextPacket, SignalAndWait, TakeResult,
+        WaitAll, WaitAny, WaitEvent, WaitOperation,
     },
 };
 use std::{
@@ -18,6 +19,7 @@ use std::{
     fmt::{Debug, Display},
     future::Future,
     hash::Hash,
+    ops::Deref,
     panic::{RefUnwindSafe, UnwindSafe},
 };
 
@@ -114,6 +116,21 @@ is!(WaitAll<(LockMutex<Mutex>, Acquire<Baton>)>: Goes + Future);
 is!(SignalAndWait<&'static AutoResetEvent, WaitEvent<'static, Manual>>: Goes + Future);
 is!(BoxedWait<'static, u8>: Goes + 'static);
 
+is!(ApcQueue: Everywhere + Default + 'static);
+is!(ApcHandle: Everywhere + Clone + 'static);
+is!(ApcRoutine<()>: Everywhere + Clone + 'static);
+is!(Apc: Everywhere + Future<Output = ()> + 'static);
+is!(Alertable<u8>: Everywhere + Copy + Eq + Hash + 'static);
+is!(AlertableWait<'static, WaitEvent<'static, Auto>>: Everywhere + Future<Output = Alertable<()>>);
+is!(AlertableWait<'static, WaitAny<[WaitEvent<'static, Auto>; 2]>>: Goes + Future);
+is!(DrainApcs<'static>: Everywhere + Future<Output = usize>);
+
+is!(Namespace: Everywhere + Clone + Default + 'static);
+is!(Named<Baton>: Everywhere + Clone + Deref<Target = Baton> + 'static);
+is!(Created<Mutex>: Everywhere + Deref<Target = Named<Mutex>> + 'static);
+
+is!(NameError: Everywhere + Error + Clone + Eq + Hash + 'static);
+is!(QueueClosed<fn()>: Everywhere + Error + Copy + 'static);
 is!(AcquireError: Everywhere + Error + Copy + Eq + Hash + 'static);
 is!(TryAcquireError: Everywhere + Error + Copy + Eq + Hash + 'static);
 is!(AcquireTimeoutError: Everywhere + Error + Copy + Eq + Hash + 'static);
@@ -155,6 +172,11 @@ is_not!(OwnedPacket<u8>: Clone);
 is_not!(NextPacket<CompletionPort<u8>, u8>: Clone);
 is_not!(TakeResult<'static, u8>: Clone);
 is_not!(Abandoned<OwnedMutexGuard>: Clone);
+// One task or thread makes the calls.
+is_not!(ApcQueue: Clone);
+is_not!(Apc: Clone);
+// One is told that it made the object.
+is_not!(Created<Mutex>: Clone);
 // It is the thread that owns a critical section.
 is_not!(CriticalSectionGuard<'static>: Send);
 
@@ -177,6 +199,12 @@ is!(WaitOperation<'static, u8>: futures::future::FusedFuture);
 is!(NextPacket<CompletionPort<u8>, u8>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]
 is!(LockMutex<Mutex>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(AlertableWait<'static, WaitEvent<'static, Auto>>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(DrainApcs<'static>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(Apc: futures::future::FusedFuture);
 
 // ===== and so do the tasks that hold them =====
 

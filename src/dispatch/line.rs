@@ -291,6 +291,10 @@ impl<T> Line<T> {
 
 #[cfg(test)]
 impl<T> Line<T> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Cells of the ring.
     pub(super) fn cells(&self) -> usize {
         self.ring.len()
