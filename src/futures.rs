@@ -5,3 +5,4 @@ pub use crate::event::WaitEvent;
 pub use crate::multi_wait::{SignalAndWait, Until, WaitAll, WaitAny};
 pub use crate::mutex::LockMutex;
 pub use crate::semaphore::AcquirePermits;
+pub use crate::timer::WaitTimer;

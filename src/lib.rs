@@ -111,6 +111,7 @@ pub use blocking::{
     wait_all as blocking_wait_all, wait_all_timeout as blocking_wait_all_timeout,
     wait_any as blocking_wait_any, wait_any_timeout as blocking_wait_any_timeout,
 };
+pub use clock::{Clock, ManualClock};
 pub use error::{
     Abandoned, AcquireError, AcquireTimeoutError, NotOwner, ReleaseError, SkipError, TimedOut,
     TryAcquireError, WaitError,
@@ -123,6 +124,7 @@ pub use mutex::{
     CriticalSection, CriticalSectionGuard, HeldMutex, Mutex, MutexGuard, OwnedMutexGuard, Owner, Unlocking,
 };
 pub use semaphore::{HeldPermits, OwnedPermit, Permit, Semaphore};
+pub use timer::{Due, WaitableTimer};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
