@@ -128,11 +128,11 @@ pub(crate) enum Moment {
     Wall(SystemTime),
 }
 
-/// What both clocks show, read once.
+/// What the clocks show, read once.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reading {
     pub(crate) now: Instant,
-    /// Read only if it is asked for.
+    /// Read only if the moment was one of it.
     wall: Option<SystemTime>,
 }
 

@@ -7,7 +7,7 @@
 //! alarm is armed outside of it, since that may ring in the same breath.
 
 use super::{Due, Stamp, Tick, expire, is_armed, start, stop};
-use crate::clock::{Alarm, Arming, Clock, Home, Homes, Moment};
+use crate::clock::{Alarm, Arming, Clock, Home, Homes, Moment, Reading};
 use crate::dispatch::{Header, Routine};
 use crate::sync::Lock;
 use std::fmt;
@@ -114,8 +114,10 @@ impl Core {
 
     /// Lets what is due by now expire.
     pub(super) fn settle(&self) {
+        // Read once: the shortest period is over again before the clock can be read again.
+        let mut reading = None;
         while is_armed(self.header.state()) {
-            let Some(expiry) = self.expired() else { return };
+            let Some(expiry) = self.expired(&mut reading) else { return };
             let Expiry { stamp, next, .. } = expiry;
             // Whoever else has seen this expiry may have been faster; and after a new setting, or none, it is refused.
             let signal = |_: &Tick, state| expire(state, stamp, next.is_some());
@@ -131,11 +133,11 @@ impl Core {
         }
     }
 
-    /// The expiry that has come and was not told.
-    fn expired(&self) -> Option<Expiry> {
+    /// The expiry that has come by the `reading`, and was not told.
+    fn expired(&self, reading: &mut Option<Reading>) -> Option<Expiry> {
         let mut setting = self.setting.lock();
         let due = setting.due?;
-        let reading = due.read(&self.clock);
+        let reading = *reading.get_or_insert_with(|| due.read(&self.clock));
         let late = due.passed(&reading)?;
         if setting.routine.as_ref().is_some_and(|routine| routine.is_over()) {
             // It goes with the party that was to be called, as in Win32.
