@@ -3,8 +3,7 @@
 use batons::{Due, WaitableTimer, blocking, wait_any};
 use common::{counted, must_end};
 use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::{Builder, Runtime};
@@ -51,7 +50,7 @@ async fn advance_is_seen_by_who_looks_and_by_who_waits() {
         async move { timer.wait().await }
     });
     tokio::task::yield_now().await;
-    time::advance(SECOND - Duration::from_millis(1)).await;
+    time::advance(Duration::from_millis(999)).await;
     assert!(!timer.is_set() && !waiter.is_finished());
     time::advance(Duration::from_millis(1)).await;
     assert!(timer.is_set());
@@ -186,22 +185,24 @@ fn a_runtime_without_time_will_do() {
 /// Polls `future` once within `runtime`.
 fn poll_in<F: Future + Unpin>(runtime: &Runtime, future: &mut F) -> bool {
     let mut cx = Context::from_waker(Waker::noop());
-    runtime.block_on(async { std::pin::Pin::new(&mut *future).poll(&mut cx).is_ready() })
+    runtime.block_on(async { Pin::new(&mut *future).poll(&mut cx).is_ready() })
 }
 
 #[test]
 fn a_wait_goes_on_in_another_runtime_while_the_first_one_rests() {
     must_end(|| {
         let (first, second) = (runtime(), runtime());
-        let timer = due_soon();
-        let mut wait = timer.wait();
-        assert!(!poll_in(&first, &mut wait));
-        second.block_on(wait);
-        timer.set(Due::after(SOON), None);
-        let mut wait = timer.wait();
-        assert!(!poll_in(&first, &mut wait));
-        blocking::wait(wait);
-        drop(first);
+        let timer = WaitableTimer::auto();
+        for thread in [false, true] {
+            let mut wait = timer.wait();
+            assert!(!poll_in(&first, &mut wait));
+            timer.set(Due::after(SOON), None);
+            if thread {
+                blocking::wait(wait);
+            } else {
+                second.block_on(wait);
+            }
+        }
     });
 }
 
@@ -210,89 +211,77 @@ fn a_waiter_in_a_runtime_that_rests_does_not_keep_another_waiting() {
     must_end(|| {
         let (first, second) = (runtime(), runtime());
         let timer = WaitableTimer::manual();
-        timer.set(Due::after(SOON), None);
         let mut resting = timer.wait();
         assert!(!poll_in(&first, &mut resting));
+        timer.set(Due::after(SOON), None);
         second.block_on(timer.wait());
         assert!(poll_in(&first, &mut resting));
     });
 }
 
+/// A wait that owns its timer.
+fn owned(timer: &WaitableTimer) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    let timer = timer.clone();
+    Box::pin(async move { timer.wait().await })
+}
+
+fn drop_with_waits_in_all_stages(gone: Runtime) {
+    let timers = [(); 5].map(|()| WaitableTimer::auto());
+    let [new, queued, granted, answered, outlives] = &timers;
+    // Tasks of the runtime, that go with it.
+    let mut waits = [queued, granted, answered].map(owned);
+    assert!(waits.iter_mut().all(|wait| !poll_in(&gone, wait)));
+    answered.set(Due::after(Duration::ZERO), None);
+    assert!(poll_in(&gone, &mut waits[2]));
+    gone.spawn(owned(new));
+    for wait in waits {
+        gone.spawn(async move {
+            let _wait = wait;
+            std::future::pending::<()>().await;
+        });
+    }
+    // And a wait that was polled in it, and goes on elsewhere.
+    let mut wait = outlives.wait();
+    assert!(!poll_in(&gone, &mut wait));
+    for timer in [queued, outlives, new] {
+        timer.set(Due::after(SOON), Some(SOON));
+    }
+    granted.set(Due::after(Duration::ZERO), None);
+    drop(gone);
+    assert!(granted.try_wait(), "its release was given back");
+    runtime().block_on(async {
+        wait.await;
+        queued.wait().await;
+        new.wait().await;
+        granted.set(Due::after(SOON), None);
+        granted.wait().await;
+    });
+    queued.blocking_wait();
+}
+
 #[test]
 fn a_runtime_that_is_dropped_takes_nothing_with_it() {
     must_end(|| {
-        for multi in [false, true] {
-            let gone = if multi {
-                Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap()
-            } else {
-                runtime()
-            };
-            let [new, queued, granted, stays] = [(); 4].map(|()| WaitableTimer::auto());
-            for timer in [&queued, &stays, &new] {
-                timer.set(Due::after(SOON * 4), Some(SOON));
-            }
-            granted.set(Due::after(SECOND * 1000), None);
-            // Tasks of the runtime, one of them granted and not polled since.
-            for timer in [&queued, &granted] {
-                let timer = timer.clone();
-                let mut wait = counted_owned(timer.clone());
-                gone.block_on(async { assert!(wait.poll()) });
-                gone.spawn(async move {
-                    timer.wait().await;
-                    std::future::pending::<()>().await;
-                });
-                gone.block_on(tokio::task::yield_now());
-                drop(wait);
-            }
-            let unpolled = new.wait();
-            // And a wait that outlives the runtime it was polled in.
-            let mut wait = stays.wait();
-            assert!(!poll_in(&gone, &mut wait));
-            granted.set(Due::after(Duration::ZERO), None);
-            drop(gone);
-            let another = runtime();
-            another.block_on(wait);
-            another.block_on(unpolled);
-            another.block_on(queued.wait());
-            queued.blocking_wait();
-            granted.set(Due::after(SOON), None);
-            another.block_on(granted.wait());
-        }
+        drop_with_waits_in_all_stages(runtime());
+        let workers = Builder::new_multi_thread().worker_threads(1).enable_time().build();
+        drop_with_waits_in_all_stages(workers.expect("a runtime"));
     });
 }
 
-/// A wait that owns its timer, polled by hand.
-fn counted_owned(timer: WaitableTimer) -> Owned {
-    let wait = Box::pin(async move { timer.wait().await });
-    Owned(counted(wait as std::pin::Pin<Box<dyn Future<Output = ()> + Send>>))
-}
-
-struct Owned(common::Counted<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>>);
-
-impl Owned {
-    /// Whether it is pending.
-    fn poll(&mut self) -> bool {
-        self.0.poll().is_pending()
-    }
-}
-
 #[test]
-fn who_is_polled_while_its_runtime_shuts_down_still_gets_its_release() {
+fn who_waits_in_the_context_of_a_runtime_that_is_gone_is_rung_for() {
     must_end(|| {
-        // A blocking thread of the runtime polls the wait in the context of the runtime, after that is gone.
         let gone = runtime();
-        let timer = Arc::new(due_soon());
+        let timer = WaitableTimer::auto();
         let context = gone.handle().clone();
-        let mut wait = Box::pin({
-            let timer = Arc::clone(&timer);
-            async move { timer.wait().await }
-        });
+        let mut wait = owned(&timer);
         assert!(!poll_in(&gone, &mut wait));
-        gone.shutdown_background();
+        timer.set(Due::after(SECOND * 1000), None);
+        drop(gone);
         let _entered = context.enter();
-        let mut polled = pin!(wait);
-        assert!(counted(polled.as_mut()).poll().is_pending());
-        blocking::wait(polled);
+        assert!(counted(wait.as_mut()).poll().is_pending());
+        timer.set(Due::after(SOON), None);
+        futures::executor::block_on(wait);
         timer.set(Due::after(SOON), None);
         futures::executor::block_on(timer.wait());
     });
