@@ -3,10 +3,11 @@
 
 use batons::{
     Abandoned, AcquireError, AcquireTimeoutError, Auto, AutoResetEvent, Baton, BatonBuilder, BatonGuard,
-    BatonSnapshot, BoxedWait, CriticalSection, CriticalSectionGuard, HeldBaton, Manual, ManualResetEvent,
-    Mutex, MutexGuard, NotOwner, OwnedBatonGuard, OwnedMutexGuard, OwnedPermit, Owner, Permit, ReleaseError,
-    Semaphore, SkipError, Ticket, TimedOut, TryAcquireError, Unlocking, WaitError,
-    futures::{Acquire, AcquirePermits, LockMutex, SignalAndWait, WaitAll, WaitAny, WaitEvent},
+    BatonSnapshot, BoxedWait, Clock, CriticalSection, CriticalSectionGuard, Due, HeldBaton, Manual,
+    ManualClock, ManualResetEvent, Mutex, MutexGuard, NotOwner, OwnedBatonGuard, OwnedMutexGuard,
+    OwnedPermit, Owner, Permit, ReleaseError, Semaphore, SkipError, Ticket, TimedOut, TryAcquireError,
+    Unlocking, WaitError, WaitableTimer,
+    futures::{Acquire, AcquirePermits, LockMutex, SignalAndWait, WaitAll, WaitAny, WaitEvent, WaitTimer},
 };
 use std::{
     error::Error,
@@ -86,6 +87,12 @@ is!(Abandoned<OwnedMutexGuard>: Everywhere + Error + 'static);
 is!(CriticalSection: Everywhere + 'static);
 is!(CriticalSectionGuard<'static>: Debug);
 
+is!(WaitableTimer: Everywhere + Clone + 'static);
+is!(WaitTimer<'static>: Everywhere + Future<Output = ()> + 'static);
+is!(Due: Everywhere + Copy + Eq + 'static);
+is!(Clock: Everywhere + Clone + Default + 'static);
+is!(ManualClock: Everywhere + Clone + Default + 'static);
+
 is!(WaitAny<[WaitEvent<'static, Auto>; 2]>: Goes + Future);
 is!(WaitAny<(WaitEvent<'static, Manual>, AcquirePermits<Semaphore>)>: Goes + Future);
 is!(WaitAll<[WaitEvent<'static, Auto>; 2]>: Goes + Future);
@@ -116,6 +123,7 @@ is_not!(BatonGuard<'static>: Clone);
 is_not!(OwnedBatonGuard: Clone);
 is_not!(Baton: Copy);
 is_not!(WaitEvent<'static, Auto>: Clone);
+is_not!(WaitTimer<'static>: Clone);
 is_not!(AcquirePermits<Semaphore>: Clone);
 is_not!(Permit<'static>: Clone);
 is_not!(OwnedPermit: Clone);
@@ -140,6 +148,8 @@ is!(WaitEvent<'static, Auto>: futures::future::FusedFuture);
 is!(AcquirePermits<Semaphore>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]
 is!(LockMutex<Mutex>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(WaitTimer<'static>: futures::future::FusedFuture);
 
 // ===== and so do the tasks that hold them =====
 
