@@ -186,7 +186,8 @@ impl Core {
     /// Somebody begins to wait, or waits on (`first` is false), and is at home here.
     pub(super) fn attend(self: &Arc<Self>, first: bool) {
         let home = self.clock.home();
-        let moved = {
+        // What is left over is dropped outside the lock.
+        let _moved = {
             let mut setting = self.setting.lock();
             let bell = setting.bell(self);
             bell.waiters += usize::from(first);
@@ -197,14 +198,14 @@ impl Core {
             }
             moved
         };
-        drop(moved);
         self.settle();
         self.tend();
     }
 
     /// Somebody is done with waiting. An alarm goes on if they were answered: most will wait again.
     pub(super) fn unattend(self: &Arc<Self>, answered: bool) {
-        let (last, homes) = {
+        // What is left over is dropped outside the lock.
+        let (last, _homes) = {
             let mut setting = self.setting.lock();
             let called = setting.routine.is_some();
             let bell = setting.bell(self);
@@ -212,7 +213,6 @@ impl Core {
             let last = bell.waiters == 0;
             (last, (last && !called).then(|| std::mem::take(&mut bell.homes)))
         };
-        drop(homes);
         if last && !answered {
             self.tend();
         }
@@ -279,6 +279,14 @@ impl Core {
         bell.busy = false;
         bell.rings = (rings && !bell.again).then_some(at);
         bell.alarm = Some(alarm);
+    }
+}
+
+#[cfg(test)]
+impl Core {
+    /// Whether an alarm is armed.
+    pub(super) fn is_rung_for(&self) -> bool {
+        self.setting.lock().bell.as_ref().is_some_and(|bell| bell.rings.is_some())
     }
 }
 

@@ -258,3 +258,44 @@ proptest! {
         prop_assert_eq!(Stamp::of(state).state() | state & (SET | ARMED), state);
     }
 }
+
+// ===== the alarm =====
+
+fn poll(wait: &mut WaitTimer<'_>) -> bool {
+    Pin::new(wait).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+#[test]
+fn an_alarm_is_armed_only_for_who_waits_or_is_to_be_called() {
+    for (clock, timer, call) in timers() {
+        timer.set(after(10), Some(SECOND));
+        assert!(!timer.core.is_rung_for());
+        let mut wait = timer.wait();
+        assert!(!timer.core.is_rung_for());
+        assert!(!poll(&mut wait) && timer.core.is_rung_for());
+        drop(wait);
+        assert!(!timer.core.is_rung_for(), "a dropped wait leaves nothing");
+        timer.set_with(after(10), Some(SECOND), call);
+        assert!(timer.core.is_rung_for());
+        timer.cancel();
+        assert!(!timer.core.is_rung_for());
+        let mut waits = [timer.wait(), timer.wait()];
+        assert!(!waits.iter_mut().any(poll) && !timer.core.is_rung_for(), "nothing is to come");
+        timer.set(after(1), None);
+        assert!(timer.core.is_rung_for());
+        clock.advance(SECOND);
+        assert!(!timer.core.is_rung_for());
+    }
+}
+
+#[test]
+fn a_manual_timer_that_is_set_is_not_rung_for() {
+    let [_, (clock, timer, _)] = timers();
+    timer.set(after(1), Some(SECOND));
+    let mut wait = timer.wait();
+    assert!(!poll(&mut wait));
+    clock.advance(SECOND);
+    assert!(!timer.core.is_rung_for());
+    timer.set(after(1), None);
+    assert!(timer.core.is_rung_for(), "whoever was released and has not looked still counts");
+}
