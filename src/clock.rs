@@ -128,34 +128,44 @@ pub(crate) enum Moment {
     Wall(SystemTime),
 }
 
-/// What the clocks show, read once.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reading {
-    pub(crate) now: Instant,
-    /// Read only if the moment was one of it.
+/// A look at a clock, which is read once for each kind of time that is asked for.
+#[derive(Debug)]
+pub(crate) struct Look<'a> {
+    clock: &'a Clock,
+    now: Option<Instant>,
     wall: Option<SystemTime>,
 }
 
-impl Moment {
-    /// What `clock` shows now, as far as this moment needs it.
-    pub(crate) fn read(self, clock: &Clock) -> Reading {
-        let wall = matches!(self, Self::Wall(_)).then(|| clock.wall());
-        Reading { now: clock.now(), wall }
+impl Clock {
+    pub(crate) fn look(&self) -> Look<'_> {
+        Look { clock: self, now: None, wall: None }
+    }
+}
+
+impl Look<'_> {
+    pub(crate) fn now(&mut self) -> Instant {
+        *self.now.get_or_insert_with(|| self.clock.now())
     }
 
+    fn wall(&mut self) -> SystemTime {
+        *self.wall.get_or_insert_with(|| self.clock.wall())
+    }
+}
+
+impl Moment {
     /// How long ago it was; `None` if it is yet to come.
-    pub(crate) fn passed(self, reading: &Reading) -> Option<Duration> {
+    pub(crate) fn passed(self, look: &mut Look<'_>) -> Option<Duration> {
         match self {
-            Self::Monotonic(at) => reading.now.checked_duration_since(at),
-            Self::Wall(at) => reading.wall?.duration_since(at).ok(),
+            Self::Monotonic(at) => look.now().checked_duration_since(at),
+            Self::Wall(at) => look.wall().duration_since(at).ok(),
         }
     }
 
     /// How long it is until then; zero if it has passed.
-    pub(crate) fn remaining(self, reading: &Reading) -> Duration {
+    pub(crate) fn remaining(self, look: &mut Look<'_>) -> Duration {
         match self {
-            Self::Monotonic(at) => at.saturating_duration_since(reading.now),
-            Self::Wall(at) => reading.wall.and_then(|wall| at.duration_since(wall).ok()).unwrap_or_default(),
+            Self::Monotonic(at) => at.saturating_duration_since(look.now()),
+            Self::Wall(at) => at.duration_since(look.wall()).unwrap_or_default(),
         }
     }
 }

@@ -453,10 +453,11 @@ impl Part for WaitTimer<'_> {
     }
 
     fn drive(&mut self, cx: &mut Context<'_>) {
+        if let Some(timer) = self.timer {
+            timer.core.settle();
+        }
         if !is_last_call(cx.waker()) {
             self.attend();
-        } else if let Some(timer) = self.timer {
-            timer.core.settle();
         }
     }
 }

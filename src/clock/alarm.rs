@@ -3,12 +3,14 @@
 use super::home::Home;
 use super::manual::{Entry, Watching};
 use super::wall::{self, Watch};
-use super::{Clock, Moment, Source};
+use super::{Clock, Look, Moment, Source};
 use futures_timer::Delay;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(feature = "tokio")]
+use std::time::Instant;
 
 /// How long an alarm sleeps at most. What is due later is looked at again.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -69,15 +71,12 @@ impl Alarm {
     ) -> Arming {
         // Before the clock is read: a step that comes after the reading is told.
         self.look(clock, at, waker);
-        let reading = at.read(clock);
-        if at.passed(&reading).is_some() && patience.is_zero() {
-            return Arming::Due;
-        }
+        let mut look = clock.look();
         match &clock.0 {
             Source::Manual(hands) => {
                 let deadline = match at {
                     Moment::Monotonic(at) => Some(at),
-                    Moment::Wall(_) => reading.now.checked_add(at.remaining(&reading)),
+                    Moment::Wall(_) => look.now().checked_add(at.remaining(&mut look)),
                 };
                 self.bell = Bell::Nobody;
                 match deadline.map(|deadline| hands.enter(deadline, waker.clone())) {
@@ -88,8 +87,23 @@ impl Alarm {
                 Arming::Rings
             }
             Source::System => {
-                let sleep = self.stretch(at, at.remaining(&reading)).max(patience);
-                self.ring_after(home, reading.now, sleep, waker)
+                #[cfg(feature = "tokio")]
+                if let Home::Runtime(runtime) = home {
+                    let deadline = match at {
+                        // The runtime knows how late it is.
+                        Moment::Monotonic(at) if patience.is_zero() => Some(at),
+                        _ => look.now().checked_add(self.stretch(at, &mut look).max(patience)),
+                    };
+                    if let Some(arming) = deadline.and_then(|at| self.ring_in(runtime, at, waker)) {
+                        return arming;
+                    }
+                }
+                let _ = home;
+                if patience.is_zero() && at.passed(&mut look).is_some() {
+                    return Arming::Due;
+                }
+                let sleep = self.stretch(at, &mut look).max(patience);
+                self.ring_after(sleep, waker)
             }
         }
     }
@@ -109,7 +123,8 @@ impl Alarm {
     }
 
     /// How long to sleep at once.
-    fn stretch(&self, at: Moment, remaining: Duration) -> Duration {
+    fn stretch(&self, at: Moment, look: &mut Look<'_>) -> Duration {
+        let remaining = at.remaining(look);
         let stretch = match (at, &self.watch) {
             (Moment::Wall(_), Sight::Blind) => remaining.min(GLANCE),
             // A wall clock that is slewed runs fast or slow by 0.05 % at most. Near the end it is hit exactly.
@@ -119,19 +134,20 @@ impl Alarm {
         stretch.min(LONGEST)
     }
 
-    fn ring_after(&mut self, home: &Home, now: Instant, sleep: Duration, waker: &Waker) -> Arming {
-        #[cfg(feature = "tokio")]
-        if let (Home::Runtime(runtime), Some(deadline)) = (home, now.checked_add(sleep)) {
-            let kept = match std::mem::take(&mut self.bell) {
-                Bell::Runtime(sleeping) => Some(sleeping),
-                _ => None,
-            };
-            if let Some((sleeping, arming)) = Sleeping::until(kept, runtime, deadline, waker) {
-                self.bell = Bell::Runtime(sleeping);
-                return arming;
-            }
-        }
-        let _ = (home, now);
+    /// Lets `runtime` ring; `None` if it cannot.
+    #[cfg(feature = "tokio")]
+    fn ring_in(&mut self, runtime: &tokio::runtime::Handle, at: Instant, waker: &Waker) -> Option<Arming> {
+        let kept = match std::mem::take(&mut self.bell) {
+            Bell::Runtime(sleeping) => Some(sleeping),
+            _ => None,
+        };
+        let (sleeping, arming) = Sleeping::until(kept, runtime, at, waker)?;
+        self.bell = Bell::Runtime(sleeping);
+        Some(arming)
+    }
+
+    /// Lets the thread of the process ring.
+    fn ring_after(&mut self, sleep: Duration, waker: &Waker) -> Arming {
         let mut delay = match std::mem::take(&mut self.bell) {
             Bell::Thread(mut delay) => {
                 delay.reset(sleep);

@@ -6,11 +6,7 @@ use std::time::Instant;
 /// The monotonic time, as the calling task or thread sees it.
 #[cfg(feature = "tokio")]
 pub(super) fn now() -> Instant {
-    // Asked first: outside a runtime there is nothing to pause, and tokio's own look panics in a thread that is ending.
-    match tokio::runtime::Handle::try_current() {
-        Ok(_) => tokio::time::Instant::now().into_std(),
-        Err(_) => Instant::now(),
-    }
+    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(not(feature = "tokio"))]

@@ -7,7 +7,7 @@
 //! alarm is armed outside of it, since that may ring in the same breath.
 
 use super::{Due, Stamp, Tick, expire, is_armed, start, stop};
-use crate::clock::{Alarm, Arming, Clock, Home, Homes, Moment, Reading};
+use crate::clock::{Alarm, Arming, Clock, Home, Homes, Look, Moment};
 use crate::dispatch::{Header, Routine};
 use crate::sync::Lock;
 use std::fmt;
@@ -76,8 +76,9 @@ impl Core {
     // ===== set, cancel =====
 
     pub(super) fn set(self: &Arc<Self>, due: Due, period: Option<Duration>, routine: Option<Call>) -> bool {
-        self.settle();
-        let moment = due.moment(&self.clock);
+        let mut look = self.clock.look();
+        self.settle_by(&mut look);
+        let moment = due.moment(&mut look);
         let home = routine.as_ref().map(|_| self.clock.home());
         let (was, old) = {
             let mut setting = self.setting.lock();
@@ -88,7 +89,8 @@ impl Core {
             (was, (old, moved))
         };
         drop(old);
-        self.settle();
+        // What is due by now signals before this returns, also while somebody else is at the alarm.
+        self.settle_by(&mut look);
         self.tend();
         was
     }
@@ -114,10 +116,13 @@ impl Core {
 
     /// Lets what is due by now expire.
     pub(super) fn settle(&self) {
-        // Read once: the shortest period is over again before the clock can be read again.
-        let mut reading = None;
+        self.settle_by(&mut self.clock.look());
+    }
+
+    /// One look for all: the shortest period is over again before the clock can be read again.
+    fn settle_by(&self, look: &mut Look<'_>) {
         while is_armed(self.header.state()) {
-            let Some(expiry) = self.expired(&mut reading) else { return };
+            let Some(expiry) = self.expired(look) else { return };
             let Expiry { stamp, next, .. } = expiry;
             // Whoever else has seen this expiry may have been faster; and after a new setting, or none, it is refused.
             let signal = |_: &Tick, state| expire(state, stamp, next.is_some());
@@ -133,12 +138,11 @@ impl Core {
         }
     }
 
-    /// The expiry that has come by the `reading`, and was not told.
-    fn expired(&self, reading: &mut Option<Reading>) -> Option<Expiry> {
+    /// The expiry that has come by the time of the `look`, and was not told.
+    fn expired(&self, look: &mut Look<'_>) -> Option<Expiry> {
         let mut setting = self.setting.lock();
         let due = setting.due?;
-        let reading = *reading.get_or_insert_with(|| due.read(&self.clock));
-        let late = due.passed(&reading)?;
+        let late = due.passed(look)?;
         if setting.routine.as_ref().is_some_and(|routine| routine.is_over()) {
             // It goes with the party that was to be called, as in Win32.
             let (_, old) = self.stop(&mut setting);
@@ -149,9 +153,9 @@ impl Core {
         // A period is monotonic, whatever the first due time was.
         let told = match due {
             Moment::Monotonic(at) => at,
-            Moment::Wall(_) => reading.now.checked_sub(late).unwrap_or(reading.now),
+            Moment::Wall(_) => look.now().checked_sub(late).unwrap_or(look.now()),
         };
-        let next = until_next(late, setting.period).and_then(|rest| reading.now.checked_add(rest));
+        let next = until_next(late, setting.period).and_then(|rest| look.now().checked_add(rest));
         Some(Expiry {
             changes: setting.changes,
             stamp: setting.stamp,
@@ -183,7 +187,7 @@ impl Core {
 
     // ===== the bell =====
 
-    /// Somebody begins to wait, or waits on (`first` is false), and is at home here.
+    /// Somebody begins to wait, or waits on (`first` is false), and is at home here. What is due by then is settled.
     pub(super) fn attend(self: &Arc<Self>, first: bool) {
         let home = self.clock.home();
         // What is left over is dropped outside the lock.
@@ -198,7 +202,6 @@ impl Core {
             }
             moved
         };
-        self.settle();
         self.tend();
     }
 

@@ -1,6 +1,6 @@
 //! When a timer is due.
 
-use crate::clock::{Clock, Moment};
+use crate::clock::{Look, Moment};
 use std::time::{Duration, Instant, SystemTime};
 
 /// When a [`WaitableTimer`](crate::WaitableTimer) is due first.
@@ -84,9 +84,9 @@ impl Due {
     }
 
     /// The moment meant by whoever sets it now; `None` for never.
-    pub(super) fn moment(self, clock: &Clock) -> Option<Moment> {
+    pub(super) fn moment(self, look: &mut Look<'_>) -> Option<Moment> {
         match self.0 {
-            When::After(duration) => clock.now().checked_add(duration).map(Moment::Monotonic),
+            When::After(duration) => look.now().checked_add(duration).map(Moment::Monotonic),
             When::At(moment) => Some(moment),
         }
     }

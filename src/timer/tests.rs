@@ -16,9 +16,9 @@ struct Party {
     noted: Option<Instant>,
     alerts: usize,
     over: bool,
-    /// Whether the timer was set at the last post.
-    set: Option<WaitableTimer>,
-    seen: bool,
+    /// The timer, to look whether it was set at each post.
+    timer: Option<WaitableTimer>,
+    early: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -39,7 +39,7 @@ impl Routine<Instant> for Call {
     fn post(&self, told: Instant) -> bool {
         let mut party = self.0.lock();
         party.noted.get_or_insert(told);
-        party.seen = party.set.as_ref().is_some_and(|timer| is_set(timer.core.header.state()));
+        party.early |= party.timer.as_ref().is_some_and(|timer| !is_set(timer.core.header.state()));
         !party.over
     }
 
@@ -86,11 +86,11 @@ fn a_call_is_noted_once_and_told_when_it_was_due() {
 #[test]
 fn the_timer_is_set_before_its_call_is_noted() {
     for (clock, timer, call) in timers() {
-        call.0.lock().set = Some(timer.clone());
+        call.0.lock().timer = Some(timer.clone());
         timer.set_with(after(1), None, call.clone());
         clock.advance(SECOND);
-        assert!(call.0.lock().seen);
-        call.0.lock().set = None;
+        assert!(call.noted().is_some() && !call.0.lock().early);
+        call.0.lock().timer = None;
     }
 }
 
@@ -155,10 +155,9 @@ fn a_timer_goes_with_the_party_to_be_called_and_keeps_its_state() {
     for (clock, timer, call) in timers() {
         timer.set_with(after(1), Some(SECOND), call.clone());
         clock.advance(SECOND);
-        assert!(timer.is_set());
+        assert!(timer.try_wait());
         call.0.lock().over = true;
         clock.advance(SECOND * 10);
-        assert!(timer.try_wait());
         assert_eq!(timer.is_set(), !timer.core.header.policy().auto, "no period came after the end");
         assert_eq!(Arc::strong_count(&call.0), 1);
         timer.set(after(1), None);
