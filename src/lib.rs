@@ -84,7 +84,9 @@
 //!
 //! # Features
 //!
-//! * `tokio` (default): blocking forms panic with advice on a tokio worker thread.
+//! * `tokio` (default): blocking forms panic with advice on a tokio worker thread; tokio's timer rings for timers that its
+//!   tasks wait for.
+//! * `wall-clock` (default): on Linux, timers that are due at a `SystemTime` notice at once when that clock is set.
 //! * `futures`: `FusedFuture` for `futures::select!`.
 //! * `event-listener`: an `event_listener::Event` takes part in [`wait_any`] and [`wait_all`].
 #![forbid(unsafe_code)]

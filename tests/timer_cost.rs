@@ -15,9 +15,9 @@ fn poll<F: Future + Unpin>(future: &mut F) -> bool {
 
 /// How many bytes are held at the end of `make`, of what it returns.
 fn bytes<T>(make: impl FnOnce() -> T) -> (usize, T) {
-    let mut made = None;
-    let info = allocation_counter::measure(|| made = Some(make()));
-    (usize::try_from(info.bytes_current).expect("it frees no more than it takes"), made.expect("it ran"))
+    let mut result = None;
+    let info = allocation_counter::measure(|| result = Some(make()));
+    (usize::try_from(info.bytes_current).expect("it frees no more than it takes"), result.expect("it ran"))
 }
 
 #[cfg(target_os = "linux")]
@@ -49,6 +49,7 @@ fn a_timer_that_nobody_waits_for_costs_its_memory_and_nothing_else() {
     assert_eq!(threads_named("futures-timer") + threads_named("batons-wall"), 0);
 }
 
+#[cfg(feature = "tokio")]
 #[test]
 fn a_timer_that_is_waited_for_takes_little_more_and_nothing_for_each_tick() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();

@@ -126,6 +126,7 @@ fn a_wait_that_is_dropped_while_its_timer_expires_loses_nothing() {
     });
 }
 
+#[cfg(feature = "tokio")]
 #[test]
 fn a_hundred_thousand_armed_timers_all_expire() {
     must_end(|| {

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::{Builder, Runtime};
+#[cfg(feature = "tokio")]
 use tokio::time;
 
 mod common;
@@ -28,6 +29,7 @@ fn due_soon() -> WaitableTimer {
 // ===== tokio's clock =====
 
 // cases: TM-04, TM-44
+#[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn it_follows_the_paused_clock_and_is_never_early() {
     let begin = time::Instant::now();
@@ -41,6 +43,7 @@ async fn it_follows_the_paused_clock_and_is_never_early() {
     }
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn advance_is_seen_by_who_looks_and_by_who_waits() {
     let timer = WaitableTimer::manual();
@@ -58,6 +61,7 @@ async fn advance_is_seen_by_who_looks_and_by_who_waits() {
 }
 
 // cases: TM-03
+#[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn a_timeout_around_it_leaves_no_alarm() {
     let timer = WaitableTimer::auto();
@@ -72,6 +76,7 @@ async fn a_timeout_around_it_leaves_no_alarm() {
     assert_eq!(begin.elapsed(), SECOND * 20);
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn a_busy_task_is_rung_for() {
     // The budget of the task does not hold the alarm back.
@@ -82,6 +87,7 @@ async fn a_busy_task_is_rung_for() {
     }
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn a_set_from_another_task_rings_for_who_waits_already() {
     let timer = WaitableTimer::auto();

@@ -43,6 +43,15 @@ struct Setting {
     bell: Option<Box<Bell>>,
 }
 
+/// What a setting leaves behind, to be dropped outside every lock.
+#[derive(Default)]
+struct Old {
+    #[allow(dead_code, reason = "what counts is where it is dropped")]
+    call: Option<Call>,
+    #[allow(dead_code, reason = "what counts is where it is dropped")]
+    homes: Option<Homes>,
+}
+
 /// Who waits, and who rings for them.
 struct Bell {
     /// Futures that were polled and are neither answered nor dropped.
@@ -85,7 +94,7 @@ impl Core {
             let (was, stamp) = self.header.change(|state| start(state, moment.is_some()));
             let old = setting.replace(routine);
             (setting.stamp, setting.due, setting.period) = (stamp, moment, period.unwrap_or_default());
-            let moved = home.map(|home| setting.bell(self).homes.add(home));
+            let moved = home.and_then(|home| setting.bell(self).homes.add(home));
             (was, (old, moved))
         };
         drop(old);
@@ -107,7 +116,7 @@ impl Core {
     }
 
     /// Stops the setting without touching what is signaled. What comes back is to be dropped outside the lock.
-    fn stop(&self, setting: &mut Setting) -> (bool, Option<Call>) {
+    fn stop(&self, setting: &mut Setting) -> (bool, Old) {
         setting.due = None;
         (self.header.change(stop), setting.replace(None))
     }
@@ -166,23 +175,21 @@ impl Core {
 
     /// Goes on to the next expiry, and notes the call if this one was `signaled` by the caller. Whom to alert, and what to
     /// drop.
-    fn move_on(&self, expiry: &Expiry, signaled: bool) -> (Option<Call>, Option<Call>) {
+    fn move_on(&self, expiry: &Expiry, signaled: bool) -> (Option<Call>, Old) {
         let mut setting = self.setting.lock();
         if setting.changes != expiry.changes {
-            return (None, None);
+            return (None, Old::default());
         }
         if setting.stamp == expiry.stamp {
             (setting.stamp, setting.due) = (expiry.stamp.next(), expiry.next);
         }
-        let call = setting.routine.clone().filter(|_| signaled);
-        match call {
-            Some(call) if !call.post(expiry.due) => {
-                let (_, old) = self.stop(&mut setting);
-                drop(setting);
-                (None, old.or(Some(call)))
-            }
-            call => (call, None),
+        let Some(call) = setting.routine.clone().filter(|_| signaled) else { return (None, Old::default()) };
+        if call.post(expiry.due) {
+            return (Some(call), Old::default());
         }
+        // The setting has it still, and leaves it with the rest.
+        drop(call);
+        (None, self.stop(&mut setting).1)
     }
 
     // ===== the bell =====
@@ -308,13 +315,14 @@ impl fmt::Debug for Core {
 
 impl Setting {
     /// Ends the setting for a new one with `routine`: what the old one noted is taken back.
-    fn replace(&mut self, routine: Option<Call>) -> Option<Call> {
+    fn replace(&mut self, routine: Option<Call>) -> Old {
         self.changes += 1;
-        let old = std::mem::replace(&mut self.routine, routine);
-        if let Some(old) = &old {
-            old.withdraw();
+        let call = std::mem::replace(&mut self.routine, routine);
+        if let Some(call) = &call {
+            call.withdraw();
         }
-        old
+        let unused = self.bell.as_mut().filter(|bell| bell.waiters == 0);
+        Old { call, homes: unused.map(|bell| std::mem::take(&mut bell.homes)) }
     }
 
     fn bell(&mut self, core: &Arc<Core>) -> &mut Bell {
