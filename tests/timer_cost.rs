@@ -1,17 +1,10 @@
 //! What a timer costs: no allocation but itself, no thread and no task while nobody waits, little memory.
 
 use batons::{Due, WaitableTimer};
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Waker};
 use std::time::Duration;
 
 const MANY: usize = 100_000;
 const FAR: Duration = Duration::from_secs(100_000);
-
-fn poll<F: Future + Unpin>(future: &mut F) -> bool {
-    Pin::new(future).poll(&mut Context::from_waker(Waker::noop())).is_ready()
-}
 
 /// How many bytes are held at the end of `make`, of what it returns.
 fn bytes<T>(make: impl FnOnce() -> T) -> (usize, T) {
@@ -32,6 +25,7 @@ fn threads_named(name: &str) -> usize {
 #[test]
 fn a_timer_that_nobody_waits_for_costs_its_memory_and_nothing_else() {
     let (size, timers) = bytes(|| (0..MANY).map(|_| WaitableTimer::auto()).collect::<Vec<_>>());
+    println!("{} bytes for a timer", size / MANY);
     assert!(size / MANY <= 400, "{} bytes for a timer", size / MANY);
     let info = allocation_counter::measure(|| {
         for timer in &timers {
@@ -52,6 +46,14 @@ fn a_timer_that_nobody_waits_for_costs_its_memory_and_nothing_else() {
 #[cfg(feature = "tokio")]
 #[test]
 fn a_timer_that_is_waited_for_takes_little_more_and_nothing_for_each_tick() {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::task::{Context, Waker};
+
+    fn poll<F: Future + Unpin>(future: &mut F) -> bool {
+        Pin::new(future).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(tokio::task::unconstrained(async {
         let timers: Vec<_> = (0..MANY).map(|_| WaitableTimer::auto()).collect();
