@@ -26,7 +26,7 @@ fn threads_named(name: &str) -> usize {
 fn a_timer_that_nobody_waits_for_costs_its_memory_and_nothing_else() {
     let (size, timers) = bytes(|| (0..MANY).map(|_| WaitableTimer::auto()).collect::<Vec<_>>());
     println!("{} bytes for a timer", size / MANY);
-    assert!(size / MANY <= 400, "{} bytes for a timer", size / MANY);
+    assert!(size / MANY <= 320, "{} bytes for a timer", size / MANY);
     let info = allocation_counter::measure(|| {
         for timer in &timers {
             timer.set(Due::after(FAR), Some(FAR));
@@ -66,7 +66,7 @@ fn a_timer_that_is_waited_for_takes_little_more_and_nothing_for_each_tick() {
             waits
         });
         println!("{} bytes for one that is waited for, in addition", size / MANY);
-        assert!(size / MANY <= 900, "{} bytes", size / MANY);
+        assert!(size / MANY <= 480, "{} bytes", size / MANY);
         drop(waits);
         let timer = &timers[0];
         timer.set(Due::after(Duration::from_millis(1)), Some(Duration::from_millis(1)));
