@@ -19,9 +19,11 @@
 
 mod forms;
 mod operation_forms;
+mod timer_forms;
 
 pub use forms::{wait_all, wait_all_timeout, wait_any, wait_any_timeout};
 
+use crate::clock::Parked;
 use crate::dispatch::last_call;
 use crate::error::TimedOut;
 use crate::sync::{AtomicBool, Ordering, Thread, current, park, park_until, thread_local};
@@ -178,7 +180,9 @@ fn with_parker<R>(wait: impl FnOnce(&Parker, &Waker) -> R) -> R {
         let parker = Parker::new();
         (Arc::clone(&parker), Waker::from(parker))
     });
+    let blocked = Parked::begin();
     let result = wait(&parker, &waker);
+    drop(blocked);
     let _ = PARKER.try_with(|kept| *kept.borrow_mut() = Some((parker, waker)));
     result
 }

@@ -7,3 +7,4 @@ pub use crate::multi_wait::{SignalAndWait, Until, WaitAll, WaitAny};
 pub use crate::mutex::LockMutex;
 pub use crate::operation::{NextPacket, OperationTask, TakeResult, WaitOperation};
 pub use crate::semaphore::AcquirePermits;
+pub use crate::timer::WaitTimer;

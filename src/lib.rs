@@ -114,7 +114,8 @@
 //! # Features
 //!
 //! * `tokio` (default): blocking forms panic with advice on a tokio worker thread; operations can be spawned on its
-//!   runtimes.
+//!   runtimes; its timer rings for timers that its tasks wait for.
+//! * `wall-clock` (default): on Linux, timers that are due at a `SystemTime` notice at once when that clock is set.
 //! * `futures`: `FusedFuture` for `futures::select!`.
 //! * `event-listener`: an `event_listener::Event` takes part in [`wait_any`] and [`wait_all`].
 #![forbid(unsafe_code)]
@@ -142,6 +143,7 @@ pub use blocking::{
     wait_all as blocking_wait_all, wait_all_timeout as blocking_wait_all_timeout,
     wait_any as blocking_wait_any, wait_any_timeout as blocking_wait_any_timeout,
 };
+pub use clock::{Clock, ManualClock};
 pub use error::{
     Abandoned, AcquireError, AcquireTimeoutError, NameError, NotOwner, QueueClosed, ReleaseError, SkipError,
     TimedOut, TryAcquireError, WaitError,
@@ -161,6 +163,7 @@ pub use operation::{
     CompletionPort, HeldPacket, Operation, OperationTask, OwnedPacket, OwnedPackets, Packet, Packets,
 };
 pub use semaphore::{HeldPermits, OwnedPermit, Permit, Semaphore};
+pub use timer::{Due, WaitableTimer};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

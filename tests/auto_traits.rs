@@ -3,15 +3,15 @@
 
 use batons::{
     Abandoned, AcquireError, AcquireTimeoutError, Alertable, Apc, ApcHandle, ApcQueue, ApcRoutine, Auto,
-    AutoResetEvent, Baton, BatonBuilder, BatonGuard, BatonSnapshot, BoxedWait, CompletionPort, Created,
-    CriticalSection, CriticalSectionGuard, HeldBaton, Manual, ManualResetEvent, Mutex, MutexGuard, NameError,
-    Named, Namespace, NextTimeoutError, NotOwner, Operation, OperationError, OperationTask, OwnedBatonGuard,
-    OwnedMutexGuard, OwnedPacket, OwnedPackets, OwnedPermit, Owner, Packet, Permit, PortClosed, QueueClosed,
-    ReleaseError, ResultTimeoutError, Semaphore, SkipError, Ticket, TimedOut, TryAcquireError, TryNextError,
-    TryResultError, Unlocking, WaitError, WorkPanic,
+    AutoResetEvent, Baton, BatonBuilder, BatonGuard, BatonSnapshot, BoxedWait, Clock, CompletionPort,
+    Created, CriticalSection, CriticalSectionGuard, Due, HeldBaton, Manual, ManualClock, ManualResetEvent,
+    Mutex, MutexGuard, NameError, Named, Namespace, NextTimeoutError, NotOwner, Operation, OperationError,
+    OperationTask, OwnedBatonGuard, OwnedMutexGuard, OwnedPacket, OwnedPackets, OwnedPermit, Owner, Packet,
+    Permit, PortClosed, QueueClosed, ReleaseError, ResultTimeoutError, Semaphore, SkipError, Ticket,
+    TimedOut, TryAcquireError, TryNextError, TryResultError, Unlocking, WaitError, WaitableTimer, WorkPanic,
     futures::{
         Acquire, AcquirePermits, AlertableWait, DrainApcs, LockMutex, NextPacket, SignalAndWait, TakeResult,
-        WaitAll, WaitAny, WaitEvent, WaitOperation,
+        WaitAll, WaitAny, WaitEvent, WaitOperation, WaitTimer,
     },
 };
 use std::{
@@ -108,6 +108,11 @@ is!(NextPacket<CompletionPort<Movable>, Vec<Movable>>: Everywhere + Future<Outpu
 is!(Packet<'static, u8>: Everywhere);
 is!(OwnedPacket<u8>: Everywhere + 'static);
 is!(OwnedPackets<u8>: Everywhere + 'static);
+is!(WaitableTimer: Everywhere + Clone + 'static);
+is!(WaitTimer<'static>: Everywhere + Future<Output = ()> + 'static);
+is!(Due: Everywhere + Copy + Eq + 'static);
+is!(Clock: Everywhere + Clone + Default + 'static);
+is!(ManualClock: Everywhere + Clone + Default + 'static);
 
 is!(WaitAny<[WaitEvent<'static, Auto>; 2]>: Goes + Future);
 is!(WaitAny<(WaitEvent<'static, Manual>, AcquirePermits<Semaphore>)>: Goes + Future);
@@ -161,6 +166,7 @@ is_not!(BatonGuard<'static>: Clone);
 is_not!(OwnedBatonGuard: Clone);
 is_not!(Baton: Copy);
 is_not!(WaitEvent<'static, Auto>: Clone);
+is_not!(WaitTimer<'static>: Clone);
 is_not!(AcquirePermits<Semaphore>: Clone);
 is_not!(Permit<'static>: Clone);
 is_not!(OwnedPermit: Clone);
@@ -205,6 +211,8 @@ is!(AlertableWait<'static, WaitEvent<'static, Auto>>: futures::future::FusedFutu
 is!(DrainApcs<'static>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]
 is!(Apc: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(WaitTimer<'static>: futures::future::FusedFuture);
 
 // ===== and so do the tasks that hold them =====
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Kinds of cases, and how many there are of each: `B` is the baton, `BB` the faults of older batons.
-const KINDS: [(&str, u32); 12] = [
+const KINDS: [(&str, u32); 13] = [
     ("B", 72),
     ("BB", 40),
     ("EV", 42),
@@ -22,10 +22,11 @@ const KINDS: [(&str, u32); 12] = [
     ("OV", 34),
     ("AP", 37),
     ("NA", 31),
+    ("TM", 70),
 ];
 
 /// Cases without a test.
-const EXCUSED: [(&str, &str); 49] = [
+const EXCUSED: [(&str, &str); 74] = [
     ("B-34", "a failed allocation aborts the process; no growth can be refused"),
     ("B-36", "excluded by the types: only a guard can release"),
     ("B-37", "excluded by the types: only a guard can release"),
@@ -75,6 +76,31 @@ const EXCUSED: [(&str, &str); 49] = [
     ("NA-25", "excluded by the types: a clone does not fail, and does not close"),
     ("NA-26", "no inheritance; within a process a clone is all"),
     ("NA-28", "excluded by the types: a handle is always valid"),
+    ("TM-02", "excluded by the types: there are two kinds"),
+    ("TM-14", "excluded by the types: a period is never negative"),
+    ("TM-31", "the queue's part of it comes with the APCs"),
+    ("TM-32", "the queue's part of it comes with the APCs"),
+    ("TM-41", "the queue's part of it comes with the APCs"),
+    ("TM-43", "nothing wakes a machine that sleeps; there is nothing to ask for"),
+    ("TM-47", "excluded by the types: only what can be signaled is accepted"),
+    ("TM-48", "comes with the names"),
+    ("TM-54", "no timer queues: a runtime's tasks and intervals are that"),
+    ("TM-55", "no timer queues: a runtime's tasks and intervals are that"),
+    ("TM-56", "no timer queues: a runtime's tasks and intervals are that"),
+    ("TM-57", "no timer queues: a runtime's tasks and intervals are that"),
+    ("TM-58", "no timer queues: a runtime's tasks and intervals are that"),
+    ("TM-59", "no timer queues: a runtime's tasks and intervals are that"),
+    ("TM-60", "no timer queues: a runtime's tasks and intervals are that"),
+    ("TM-61", "no timer queues: a runtime's tasks and intervals are that"),
+    ("TM-62", "no timer queues: a runtime's tasks and intervals are that"),
+    ("TM-63", "no timer queues: a runtime's tasks and intervals are that"),
+    ("TM-64", "no timer queues: a runtime's tasks and intervals are that"),
+    ("TM-65", "no timer queues: a runtime's tasks and intervals are that"),
+    ("TM-66", "no timer queues: a runtime's tasks and intervals are that"),
+    ("TM-67", "no registered callbacks: a task waits like any other"),
+    ("TM-68", "no registered callbacks: a task waits like any other"),
+    ("TM-69", "no registered callbacks: a task waits like any other"),
+    ("TM-70", "no registered callbacks: a task waits like any other"),
 ];
 
 const MARK: &str = "// cases:";
@@ -144,7 +170,10 @@ impl Marks {
     }
 }
 
-/// The marks of all files in `tests`.
+/// Unit tests with cases: of what can only be seen from within.
+const UNITS: [&str; 1] = ["src/timer/tests.rs"];
+
+/// The marks of all files in `tests`, and of `UNITS`.
 fn marks() -> Marks {
     let mut marks = Marks::default();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
@@ -154,6 +183,10 @@ fn marks() -> Marks {
         if path.extension().is_some_and(|extension| extension == "rs") && file != "cases.rs" {
             marks.read(&file, &fs::read_to_string(&path).expect("text"));
         }
+    }
+    for unit in UNITS {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(unit);
+        marks.read(unit, &fs::read_to_string(path).expect("text"));
     }
     marks
 }

@@ -84,6 +84,7 @@ const EVERYTHING: &[&str] = &[
     "apc",
     "names",
     "error",
+    "clock",
 ];
 /// The blocking forms are those of the objects and of the waits on several.
 const BLOCKING: &[&str] = &[
@@ -111,7 +112,13 @@ const TABLE: &[Row] = &[
         kind: Kind::Code,
     },
     Row { files: &["error.rs", "error/"], modules: &[], crates: &[], never: MACHINERY, kind: Kind::Code },
-    Row { files: &["clock.rs"], modules: &[], crates: &["tokio"], never: &[], kind: Kind::Code },
+    Row {
+        files: &["clock.rs", "clock/"],
+        modules: &["sync"],
+        crates: &["tokio", "futures_timer", "rustix"],
+        never: &["unsafe"],
+        kind: Kind::Code,
+    },
     Row { files: &["dispatch/"], modules: &["sync"], crates: &[], never: NOUNS, kind: Kind::Code },
     Row {
         files: &["baton.rs", "baton/", "event.rs", "semaphore.rs", "semaphore/"],
@@ -159,6 +166,14 @@ const TABLE: &[Row] = &[
         kind: Kind::Code,
     },
     Row {
+        // What a timer has beside its header: a lock around its setting, and the waker by which it is rung.
+        files: &["timer/"],
+        modules: &["dispatch", "sync", "error", "clock"],
+        crates: &[],
+        never: &["Mutex", "RwLock", "Condvar", "Atomic", "Deque", "Map", "thread", "unsafe"],
+        kind: Kind::Code,
+    },
+    Row {
         // Its object is called what the others must not hold.
         files: &["mutex.rs", "mutex/"],
         modules: BELOW_OBJECTS,
@@ -199,7 +214,8 @@ const TABLE: &[Row] = &[
     Row { files: &["lib.rs", "futures.rs"], modules: EVERYTHING, crates: &[], never: &[], kind: Kind::Names },
 ];
 
-const CRATES: &[&str] = &["tokio", "loom", "futures", "event_listener", "pin_project_lite"];
+const CRATES: &[&str] =
+    &["tokio", "loom", "futures", "event_listener", "pin_project_lite", "futures_timer", "rustix"];
 const LONGEST: usize = 500;
 
 // ===== the checker =====
@@ -257,8 +273,8 @@ fn check_path(file: &str, row: &Row, path: &[String], found: &mut Vec<String>) {
             if !row.crates.contains(&name) && row.kind == Kind::Code {
                 found.push(format!("`{told}`: not its crate"));
             }
-            if name == "tokio" && names.contains(&"time") && file != "clock.rs" {
-                found.push(format!("`{told}`: only clock.rs names tokio's time"));
+            if name == "tokio" && names.contains(&"time") && family != "clock" {
+                found.push(format!("`{told}`: only the clock names tokio's time"));
             }
         }
         _ => {}
@@ -344,8 +360,8 @@ const BAD: &[(&str, &str, &str)] = &[
     ("dispatch/line.rs", "fn wake_baton(next_event: u64) {}", "has `event`"),
     ("dispatch/waiter.rs", "use loom::sync::Mutex;", "names loom"),
     ("dispatch/waiter.rs", "use tokio::sync::Notify;", "not its crate"),
-    ("blocking.rs", "tokio::time::sleep(d);", "only clock.rs"),
-    ("blocking.rs", "use tokio::{runtime::Handle, time::Instant};", "only clock.rs"),
+    ("blocking.rs", "tokio::time::sleep(d);", "only the clock"),
+    ("blocking.rs", "use tokio::{runtime::Handle, time::Instant};", "only the clock"),
     ("blocking.rs", "use crate::names::Namespace;", "not its layer"),
     ("blocking.rs", "#[cfg(x)] use loom::thread;", "names loom"),
     ("apc/calls.rs", "use std::sync::atomic::AtomicBool;", "`AtomicBool` has `Atomic`"),
@@ -353,6 +369,11 @@ const BAD: &[(&str, &str, &str)] = &[
     ("names.rs", "use crate::apc::ApcQueue;", "not its layer"),
     ("names/handle.rs", "use crate::blocking::wait;", "not its layer"),
     ("error/names.rs", "use crate::names::Namespace;", "not its layer"),
+    ("clock/alarm.rs", "use crate::dispatch::Header;", "not its layer"),
+    ("timer.rs", "use crate::sync::Lock;", "`Lock` has"),
+    ("timer/core.rs", "use futures_timer::Delay;", "not its crate"),
+    ("timer/core.rs", "use crate::event::Flag;", "not its layer"),
+    ("timer/core.rs", "use crate::sync::AtomicU64;", "`AtomicU64` has `Atomic`"),
     ("lane/mod.rs", "use crate::dispatch::Header;", "not its layer"),
     ("lib.rs", "mod baton;", "does not forbid"),
     ("lib.rs", "#![forbid(unsafe_code)]\npub fn f() {}", "logic"),
@@ -374,6 +395,8 @@ const GOOD: &[(&str, &str)] = &[
     ("names.rs", "use crate::{error::NameError, sync::Lock}; let map: std::collections::HashMap<u8, u8>;"),
     ("sync.rs", "#[cfg(batons_loom)] mod imp { pub(crate) use loom::sync::Mutex; }"),
     ("clock.rs", "use tokio::time::Instant;"),
+    ("clock/alarm.rs", "use futures_timer::Delay; use tokio::time::Sleep;"),
+    ("timer/core.rs", "use crate::{clock::Alarm, sync::Lock}; use std::task::Waker;"),
     ("lane/mod.rs", "use crate::{Baton, Ticket, blocking};"),
     ("lib.rs", "#![forbid(unsafe_code)]\n#[doc = \"x\"]\n#[cfg(doctest)]\nstruct Readme;\nmod b;"),
     ("lib.rs", "#![forbid(unsafe_code)]\n#[cfg(a)] mod b;\npub mod c; pub use b::{d, e as f};"),

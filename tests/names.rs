@@ -3,8 +3,8 @@
 mod common;
 
 use batons::{
-    AutoResetEvent, Baton, Created, ManualResetEvent, Mutex, NameError, Nameable, Named, Namespace, Owner,
-    Semaphore,
+    AutoResetEvent, Baton, CompletionPort, Created, ManualResetEvent, Mutex, NameError, Nameable, Named,
+    Namespace, Owner, Semaphore, WaitableTimer,
 };
 use common::{counted, must_end, panic_of, poll_with};
 use std::{
@@ -137,6 +137,8 @@ fn each_type(space: &Namespace, check: Check<'_>) {
         other(space, || ManualResetEvent::new(false), &mut others);
         other(space, Mutex::new, &mut others);
         other(space, || Semaphore::new(1, 1), &mut others);
+        other(space, WaitableTimer::auto, &mut others);
+        other(space, || CompletionPort::<u8>::new(1), &mut others);
         check(T::KIND, others);
     }
 
@@ -153,6 +155,8 @@ fn each_type(space: &Namespace, check: Check<'_>) {
     make(space, || ManualResetEvent::new(false), check);
     make(space, Mutex::new, check);
     make(space, || Semaphore::new(1, 1), check);
+    make(space, WaitableTimer::auto, check);
+    make(space, || CompletionPort::<u8>::new(1), check);
 }
 
 // cases: NA-03, NA-04, NA-05, NA-13
@@ -162,7 +166,7 @@ fn a_name_belongs_to_one_type_until_it_is_gone() {
     let mut seen = Vec::new();
     each_type(&space, &mut |found, others| {
         seen.push(found.to_owned());
-        assert_eq!(others.len(), 4);
+        assert_eq!(others.len(), 6);
         for (wanted, refusal) in others {
             assert!(
                 matches!(refusal, NameError::WrongType { found: f, wanted: w } if (f, w) == (found, wanted))

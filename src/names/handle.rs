@@ -4,8 +4,10 @@ use super::{Key, Registry};
 use crate::baton::Baton;
 use crate::event::{AutoResetEvent, ManualResetEvent};
 use crate::mutex::Mutex;
+use crate::operation::CompletionPort;
 use crate::semaphore::Semaphore;
 use crate::sync::unique_id;
+use crate::timer::WaitableTimer;
 use std::any::Any;
 use std::sync::{Arc, Weak};
 use std::{fmt, ops::Deref};
@@ -40,6 +42,14 @@ nameable! {
     ManualResetEvent,
     Mutex,
     Semaphore,
+    WaitableTimer,
+}
+
+impl<T: Send + 'static> sealed::Sealed for CompletionPort<T> {}
+
+/// Ports of different packets are different types under one kind.
+impl<T: Send + 'static> Nameable for CompletionPort<T> {
+    const KIND: &'static str = "CompletionPort";
 }
 
 // ===== the handle =====

@@ -1,0 +1,101 @@
+//! Who turns the clock for a waiter: the runtime that polls it, or else a thread of the process.
+
+use std::cell::Cell;
+use std::time::Instant;
+
+/// The monotonic time, as the calling task or thread sees it.
+#[cfg(feature = "tokio")]
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+#[cfg(not(feature = "tokio"))]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Who can ring for a waiter.
+#[derive(Debug, Clone)]
+pub(crate) enum Home {
+    /// Its tokio runtime.
+    #[cfg(feature = "tokio")]
+    Runtime(tokio::runtime::Handle),
+    /// Any thread: it is polled by none, or blocks.
+    Anywhere,
+}
+
+impl Home {
+    pub(super) fn here() -> Self {
+        #[cfg(feature = "tokio")]
+        if !PARKED.try_with(Cell::get).unwrap_or(true) {
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                return Self::Runtime(runtime);
+            }
+        }
+        Self::Anywhere
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            #[cfg(feature = "tokio")]
+            (Self::Runtime(ours), Self::Runtime(theirs)) => ours.id() == theirs.id(),
+            (Self::Anywhere, Self::Anywhere) => true,
+            #[cfg(feature = "tokio")]
+            _ => false,
+        }
+    }
+}
+
+/// Where all the waiters of a timer are at home.
+#[derive(Debug, Default)]
+pub(crate) enum Homes {
+    #[default]
+    None,
+    One(Home),
+    /// A runtime that is not running would keep the others waiting: only a thread rings for all.
+    Many,
+}
+
+impl Homes {
+    /// Adds one. What it was before if that changes who may ring, to be dropped outside every lock: a runtime's handle may be
+    /// the last, and drops what its users gave it.
+    pub(crate) fn add(&mut self, home: Home) -> Option<Self> {
+        let now = match self {
+            Self::None => Self::One(home),
+            Self::One(other) if other.is(&home) => return None,
+            Self::One(_) => Self::Many,
+            Self::Many => return None,
+        };
+        Some(std::mem::replace(self, now))
+    }
+
+    /// Who may ring for all of them.
+    pub(crate) fn common(&self) -> Home {
+        match self {
+            Self::One(home) => home.clone(),
+            Self::None | Self::Many => Home::Anywhere,
+        }
+    }
+}
+
+thread_local! {
+    /// Whether the calling thread is blocked while it waits. A runtime that it has entered may be turned by nobody.
+    static PARKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While this lives, the calling thread blocks between its polls.
+pub(crate) struct Parked {
+    before: bool,
+}
+
+impl Parked {
+    pub(crate) fn begin() -> Self {
+        Self { before: PARKED.try_with(|parked| parked.replace(true)).unwrap_or(true) }
+    }
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        let _ = PARKED.try_with(|parked| parked.set(self.before));
+    }
+}
