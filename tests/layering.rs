@@ -347,7 +347,7 @@ const BAD: &[(&str, &str, &str)] = &[
     ("baton.rs", "tokio::spawn(f);", "not its crate"),
     ("operation/port.rs", "use crate::sync::Lock;", "`Lock` has"),
     ("operation/task.rs", "tokio::spawn(f);", "not its crate"),
-    ("operation/spawn.rs", "tokio::time::sleep(d);", "only clock.rs"),
+    ("operation/spawn.rs", "tokio::time::sleep(d);", "only the clock"),
     ("operation/store.rs", "use crate::dispatch::Wait;", "not its layer"),
     ("event.rs", "use crate::baton::Baton;", "not its layer"),
     ("error.rs", "use crate::dispatch::Verdict;", "not its layer"),
