@@ -19,6 +19,10 @@
 //! | several objects in one step, or none | [`wait_all`] |
 //! | to signal one object and wait for another in one step | [`signal_and_wait`] |
 //! | another future among them | [`until`] |
+//! | something at a time, once or every period | [`WaitableTimer`] |
+//! | time in a test's hands | [`ManualClock`] |
+//! | calls that one task makes while it waits | [`ApcQueue`] |
+//! | one object found by its name | [`Namespace`] |
 //! | work in flight that can be waited for and cancelled | [`Operation`] |
 //! | the results of many operations as they complete, and a bound on who works on them | [`CompletionPort`] |
 //! | the same from a thread | the `blocking_…` methods, [`blocking::wait`] |
@@ -81,6 +85,29 @@
 //! | `WaitForMultipleObjects`, all | [`wait_all`], [`blocking::wait_all_timeout`] | each mutex says itself whether it was abandoned; the same object twice is refused, as in Win32 |
 //! | `WAIT_TIMEOUT` | [`TimedOut`], [`WaitError::TimedOut`], `false` for an event | a grant beats the deadline |
 //! | `SignalObjectAndWait` | [`signal_and_wait`] | one step: no pulse is missed; after a time-out the signal is done, as in Win32 |
+//! | `CreateWaitableTimer` | [`WaitableTimer::manual`], [`auto`](WaitableTimer::auto) | a constructor for each kind; [`manual_on`](WaitableTimer::manual_on) another clock |
+//! | `SetWaitableTimer`, `…Ex` | [`WaitableTimer::set`], [`set_with`](WaitableTimer::set_with) | returns the state before, and clears both kinds; periods in nanoseconds; cannot wake the machine; no tolerable delay |
+//! | negative and positive due time | [`Due::after`], [`Due::at`] | never, if it is out of range; [`Due::at_instant`] has no counterpart |
+//! | `CancelWaitableTimer` | [`WaitableTimer::cancel`] | returns the state; never changes it, as in Win32 |
+//! | timer completion routine | [`set_with`](WaitableTimer::set_with) an [`ApcHandle::routine`] | signaled first, called then; one call outstanding; taken back by set, cancel and the last drop |
+//! | `QueueUserAPC` | [`ApcHandle::queue`], [`queue_async`](ApcHandle::queue_async) | to a queue, not to a thread; one that was closed gives the call back |
+//! | `SleepEx`, `WaitForSingleObjectEx`, `WaitForMultipleObjectsEx`, alertable | [`ApcQueue::alertable`] around any future, [`blocking_sleep`](ApcQueue::blocking_sleep) | the object, then the calls, then the deadline, as the kernel has it; one drain is bounded |
+//! | `WAIT_IO_COMPLETION` | [`Alertable::Alerted`] | the same: the wait is over and took nothing |
+//! | `NtTestAlert` | [`ApcQueue::drain`] | tells how many |
+//! | `ReadFile` and others with `OVERLAPPED` | [`Operation::spawn`], [`Operation::new`] | any future or closure; owns its buffers until it is complete |
+//! | `GetOverlappedResult`, `…Ex` | [`Operation::result`], [`try_result`](Operation::try_result) | the value is taken once; waits consume nothing |
+//! | `HasOverlappedIoCompleted` | [`Operation::is_complete`] | sees what the work did |
+//! | `CancelIoEx` | [`Operation::cancel`] | tells who won; a cancellation that won is final |
+//! | `CloseHandle` while I/O is pending | drop of the last handle | cancels, unless [detached](Operation::detach) |
+//! | `ReadFileEx` with a completion routine | [`Operation::spawn_with`], [`with_routine`](Operation::with_routine) | the operation is signaled as well |
+//! | `CreateIoCompletionPort` | [`CompletionPort::new`], [`CompletionPort::spawn`] | each operation names its port; a guard counts as running, not a thread |
+//! | `PostQueuedCompletionStatus` | [`CompletionPort::post`] | any value; given back after a close |
+//! | `GetQueuedCompletionStatus`, `…Ex` | [`next`](CompletionPort::next), [`next_many`](CompletionPort::next_many), [`try_next`](CompletionPort::try_next) | waiters first in, first out; a packet not seen is at the head again |
+//! | `ERROR_ABANDONED_WAIT_0` | [`PortClosed`] | what was queued is still taken |
+//! | `Create…` with a name, `ERROR_ALREADY_EXISTS` | [`Namespace::create`], [`Created::existed`] | initial values are not even evaluated if it exists |
+//! | `OpenEvent`, `OpenSemaphore`, `OpenMutex`, `OpenWaitableTimer` | [`Namespace::open`] | no access rights |
+//! | `ERROR_INVALID_HANDLE`, `ERROR_FILE_NOT_FOUND` of a name | [`NameError`] | tells both types |
+//! | `DuplicateHandle` of a named object | clone of [`Named`] | a clone of the object itself keeps the object and not the name |
 //! | waiting for a thread or process | [`until`] around a join handle or any future | its output comes with it |
 //! | ownership by thread | ownership by guard (a mutex: by [`Owner`]; a critical section: by thread) | a guard may be sent to another task or thread |
 //!
