@@ -8,9 +8,11 @@ pub use operation::{
     NextTimeoutError, OperationError, PortClosed, ResultTimeoutError, TryNextError, TryResultError, WorkPanic,
 };
 mod apc;
+mod lane;
 mod names;
 
 pub use apc::QueueClosed;
+pub use lane::{Cause, Failure, LaneError, Lost};
 pub use names::NameError;
 
 use std::{error::Error, fmt};

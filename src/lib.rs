@@ -156,6 +156,7 @@ mod dispatch;
 mod error;
 mod event;
 pub mod futures;
+pub mod lane;
 mod multi_wait;
 mod mutex;
 mod names;
@@ -175,6 +176,7 @@ pub use error::{
     Abandoned, AcquireError, AcquireTimeoutError, NameError, NotOwner, QueueClosed, ReleaseError, SkipError,
     TimedOut, TryAcquireError, WaitError,
 };
+pub use error::{Cause, Failure, LaneError, Lost};
 pub use error::{
     NextTimeoutError, OperationError, PortClosed, ResultTimeoutError, TryNextError, TryResultError, WorkPanic,
 };
