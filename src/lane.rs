@@ -72,6 +72,7 @@ pub use turn::{HeldTurn, OwnedTurn, Turn};
 use crate::{AcquireError, Failure, LaneError, ManualResetEvent, Semaphore, blocking};
 use commit::Committer;
 use state::{After, Slot, Stand, State};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -86,6 +87,8 @@ pub struct Lane<T, D = ()> {
 pub(crate) struct Owned<T, D> {
     value: T,
     committer: Option<Committer<T, D>>,
+    /// The room of the last run, for the next one.
+    spare: VecDeque<D>,
 }
 
 struct Inner<T, D> {

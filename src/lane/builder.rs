@@ -101,7 +101,7 @@ impl LaneBuilder {
 
     /// A lane over `value` with turns; deposits are for whoever takes [`Lane::commits`].
     pub fn build<T, D>(self, value: T) -> Lane<T, D> {
-        self.finish(Owned { value, committer: None })
+        self.finish(Owned { value, committer: None, spare: VecDeque::new() })
     }
 
     /// A lane over `value` whose deposits are committed by `commit`, called with each run of them, in order, by whoever
@@ -111,7 +111,7 @@ impl LaneBuilder {
         value: T,
         commit: impl FnMut(&mut T, &mut Run<D>) -> Result<(), Box<dyn Error + Send + Sync>> + Send + 'static,
     ) -> Lane<T, D> {
-        self.finish(Owned { value, committer: Some(Committer(Box::new(commit))) })
+        self.finish(Owned { value, committer: Some(Committer(Box::new(commit))), spare: VecDeque::new() })
     }
 
     fn finish<T, D>(self, owned: Owned<T, D>) -> Lane<T, D> {

@@ -77,9 +77,9 @@ impl<T, D> Lane<T, D> {
     }
 
     fn take_run(&self, locked: &mut Locked<T, D>) -> Option<Begun<T, D>> {
-        let owned = locked.owned.take()?;
+        let mut owned = locked.owned.take()?;
         let (first, gap) = (locked.state.head, locked.state.gap);
-        let deposits = locked.state.take_run(self.inner.longest_run);
+        let deposits = locked.state.take_run(self.inner.longest_run, std::mem::take(&mut owned.spare));
         let length = deposits.len() as u64;
         Some(Begun { owned, first, length, run: Run { next: first, gap, deposits } })
     }
@@ -89,7 +89,7 @@ impl<T, D> Lane<T, D> {
     pub(super) fn commit(&self, mut begun: Begun<T, D>) {
         loop {
             let Begun { owned, run, .. } = &mut begun;
-            let Owned { value, committer } = &mut **owned;
+            let Owned { value, committer, .. } = &mut **owned;
             let Some(Committer(commit)) = committer else { return };
             let committed = catch_unwind(AssertUnwindSafe(|| commit(value, run)));
             let (outcome, panic) = match committed {
@@ -112,8 +112,10 @@ impl<T, D> Lane<T, D> {
 
     /// Gives back what a run was committed to. The next run, if there is one.
     fn end_run(&self, begun: Begun<T, D>, outcome: Result<(), Cause>, goes_on: bool) -> Option<Begun<T, D>> {
-        let Begun { owned, first, length, run } = begun;
+        let Begun { mut owned, first, length, mut run } = begun;
         let mut after = After::default();
+        after.dropped.extend(run.deposits.drain(..));
+        owned.spare = run.deposits;
         let mut locked = self.lock();
         locked.owned = Some(owned);
         let state = &mut locked.state;
@@ -134,7 +136,6 @@ impl<T, D> Lane<T, D> {
             let label = state.slot(seq).and_then(|slot| slot.label.clone());
             state.fail(Failure { seq, label, cause }, &mut after);
         }
-        after.dropped.extend(run.deposits);
         let more = state.settle(&mut after);
         let next = if more && goes_on { self.begin_run(&mut locked) } else { None };
         drop(locked);

@@ -260,9 +260,8 @@ impl<D> State<D> {
         }
     }
 
-    /// Takes the deposits from the head on, `most` of them.
-    pub(super) fn take_run(&mut self, most: usize) -> VecDeque<D> {
-        let mut run = VecDeque::new();
+    /// Takes the deposits from the head on, `most` of them, into `run`.
+    pub(super) fn take_run(&mut self, most: usize, mut run: VecDeque<D>) -> VecDeque<D> {
         for slot in self.slots.iter_mut().take(most) {
             if !matches!(slot.stand, Stand::Deposited(_)) {
                 break;
