@@ -59,28 +59,62 @@ mod commit;
 mod failure;
 mod frontier;
 mod issue;
+mod losses;
+mod next_ticket;
 mod snapshot;
+mod stall;
 mod state;
 mod ticket;
+mod trace;
 mod turn;
+mod wait;
+mod watch;
 
 pub use builder::LaneBuilder;
-pub use commit::{CommitRun, Commits, Run};
+pub use commit::{CommitRun, Commits, NextRun, Run};
 pub use failure::OnFailure;
-pub use snapshot::Counters;
+pub use frontier::{DrainLane, ReachNumber};
+pub use next_ticket::{NextTicket, NextTickets};
+pub use snapshot::{Counters, Histogram, LaneSnapshot};
+pub use stall::{Stall, StallCause};
 pub use ticket::Ticket;
-pub use turn::{HeldTurn, OwnedTurn, Turn};
+pub use turn::{HeldTurn, OwnedTurn, PassTurn, Turn};
+pub use wait::TakeTurn;
+pub use watch::{Overdue, Watch};
 
 use crate::{LaneError, Semaphore};
-use commit::Committer;
+use commit::{Begun, Committer};
 use state::{After, Slot, State};
+use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An ordered lane that owns a `T`, and takes deposits of type `D`.
 ///
-/// Clones are handles to one lane. See [the module](self).
+/// Clones are handles to one lane. It ends by [`close`](Lane::close), [`cancel`](Lane::cancel) or a failure, not by the drop of
+/// a handle. See [the module](self).
+///
+/// # Examples
+///
+/// ```
+/// use batons::lane::Lane;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), batons::LaneError> {
+/// let lane = Lane::new(Vec::new(), 16);
+/// let (mut first, mut second) = (lane.ticket().await?, lane.ticket().await?);
+/// let later = tokio::spawn(async move {
+///     second.turn().await?.push(2); // waits for the first
+///     Ok::<_, batons::LaneError>(())
+/// });
+/// first.turn().await?.push(1);
+/// later.await.unwrap()?;
+/// assert_eq!(lane.with_value(|numbers| numbers.clone()), [1, 2]);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Lane<T, D = ()> {
     inner: Arc<Inner<T, D>>,
 }
@@ -88,9 +122,25 @@ pub struct Lane<T, D = ()> {
 /// The value of a lane, and how deposits are committed to it. Whoever has the turn has the box.
 pub(crate) struct Owned<T, D> {
     value: T,
+    /// Never locked: only whoever has the box reaches it, and so it need not be `Sync`.
+    means: Mutex<Means<T, D>>,
+}
+
+/// What deposits are committed by.
+struct Means<T, D> {
     committer: Option<Committer<T, D>>,
     /// The room of the last run, for the next one.
     spare: VecDeque<D>,
+}
+
+impl<T, D> Owned<T, D> {
+    fn new(value: T, committer: Option<Committer<T, D>>) -> Self {
+        Self { value, means: Mutex::new(Means { committer, spare: VecDeque::new() }) }
+    }
+
+    fn parts(&mut self) -> (&mut T, &mut Means<T, D>) {
+        (&mut self.value, self.means.get_mut().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 struct Inner<T, D> {
@@ -100,6 +150,8 @@ struct Inner<T, D> {
     weight: Semaphore,
     /// The longest run that is committed in one call.
     longest_run: usize,
+    /// Whether depositors commit.
+    commits: bool,
     locked: Mutex<Locked<T, D>>,
 }
 
@@ -109,6 +161,16 @@ struct Locked<T, D> {
     owned: Option<Box<Owned<T, D>>>,
 }
 
+/// The panic of foreign code, which goes on when everything is done.
+type Panic = Option<Box<dyn Any + Send>>;
+
+/// Lets it go on, unless another one is under way already.
+fn go_on(panic: Panic) {
+    if let Some(panic) = panic.filter(|_| !std::thread::panicking()) {
+        resume_unwind(panic);
+    }
+}
+
 impl<T, D> Clone for Lane<T, D> {
     fn clone(&self) -> Self {
         Self { inner: Arc::clone(&self.inner) }
@@ -116,11 +178,23 @@ impl<T, D> Clone for Lane<T, D> {
 }
 
 impl<T: Send> Lane<T> {
-    /// A lane over `value` with turns and no deposits, for `window` numbers at once.
+    /// A lane over `value` with turns and no deposits, for `window` numbers at once, from 1 to `i32::MAX`. The first number
+    /// is 0. For all else, [`builder`](Lane::builder).
     ///
     /// # Panics
     ///
-    /// If `window` is 0 or more than `i32::MAX`.
+    /// If `window` is out of range.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::lane::Lane;
+    ///
+    /// let lane = Lane::new(String::new(), 2);
+    /// lane.try_ticket()?.try_turn()?.push_str("first");
+    /// assert_eq!(lane.with_value(|text| text.clone()), "first");
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn new(value: T, window: u32) -> Self {
@@ -130,6 +204,16 @@ impl<T: Send> Lane<T> {
 
 impl Lane<(), ()> {
     /// What can be set before a lane is built.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::lane::{Lane, OnFailure};
+    ///
+    /// let lane: Lane<Vec<u8>> = Lane::builder().first(1).window(64).on_failure(OnFailure::Skip).build(Vec::new());
+    /// assert_eq!(lane.try_ticket()?.seq(), 1);
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
     #[must_use]
     pub fn builder() -> LaneBuilder {
         LaneBuilder::new()
@@ -143,34 +227,59 @@ impl<T, D> Lane<T, D> {
     }
 
     /// Settles what can be settled, releases the lock, commits what is ready, and wakes who is concerned.
-    fn settle(&self, mut locked: MutexGuard<'_, Locked<T, D>>, mut after: After<D>) {
-        let run = locked.state.settle(&mut after);
-        let committing = if run { self.begin_run(&mut locked) } else { None };
-        drop(locked);
-        self.follow(after);
-        if let Some(committing) = committing {
-            self.commit(committing);
-        }
+    fn settle(&self, locked: MutexGuard<'_, Locked<T, D>>, after: After<D>) {
+        let (begun, woken) = self.advance(locked, after);
+        let committed = begun.and_then(|begun| self.commit(begun));
+        go_on(woken.or(committed));
     }
 
-    /// What was put off until the lock was released.
-    fn follow(&self, after: After<D>) {
-        let After { wake, passed, weight, ends, dropped } = after;
+    /// The same up to the run to be committed, with the panic of a waker.
+    fn advance(
+        &self,
+        mut locked: MutexGuard<'_, Locked<T, D>>,
+        mut after: After<D>,
+    ) -> (Option<Begun<T, D>>, Panic) {
+        let run = locked.state.settle(&mut after);
+        let begun = if run && self.inner.commits { self.take_run(&mut locked) } else { None };
+        drop(locked);
+        (begun, self.follow(after))
+    }
+
+    /// What was put off until the lock was released. One of those who are woken may panic; the others are woken all the
+    /// same.
+    fn follow(&self, after: After<D>) -> Panic {
+        let After { wake, passed, weight, ends, dropped, causes, notes } = after;
+        let mut panic = None;
+        let mut run = |foreign: &mut dyn FnMut()| {
+            if let Err(other) = catch_unwind(AssertUnwindSafe(foreign)) {
+                panic.get_or_insert(other);
+            }
+        };
         if ends {
-            self.inner.room.close();
-            self.inner.weight.close();
+            run(&mut || self.inner.room.close());
+            run(&mut || self.inner.weight.close());
         }
         if passed > 0 {
-            // Over the maximum only after the window was made smaller: those permits are gone.
-            let _ = self.inner.room.release(passed);
+            run(&mut || _ = self.inner.room.release(passed));
         }
         if weight > 0 {
-            let _ = self.inner.weight.release(weight);
+            run(&mut || _ = self.inner.weight.release(weight));
         }
         for event in wake {
-            event.set();
+            run(&mut || _ = event.set());
         }
-        drop(dropped);
+        for value in dropped {
+            let mut value = Some(value);
+            run(&mut || drop(value.take()));
+        }
+        if !causes.is_empty() {
+            let mut causes = Some(causes);
+            run(&mut || drop(causes.take()));
+        }
+        if let Some(mut notes) = notes.any() {
+            run(&mut || notes.tell());
+        }
+        panic
     }
 }
 

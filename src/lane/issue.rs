@@ -1,11 +1,11 @@
 //! Handing out numbers.
 
-use super::state::{After, Slot, Stand, State};
-use super::{Lane, Ticket};
-use crate::{AcquireError, LaneError, blocking};
+use super::state::{After, Stand};
+use super::{Lane, NextTicket, NextTickets, OnFailure, Ticket, trace};
+use crate::{LaneError, blocking};
 
 impl<T, D> Lane<T, D> {
-    /// The next number, in the order of the calls. Waits while the window is full.
+    /// The next number, in the order of the calls' first polls. Waits while the window is full.
     ///
     /// # Cancel safety
     ///
@@ -14,8 +14,31 @@ impl<T, D> Lane<T, D> {
     /// # Errors
     ///
     /// [`LaneError::Poisoned`], [`Closed`](LaneError::Closed) or [`Cancelled`](LaneError::Cancelled).
-    pub async fn ticket(&self) -> Result<Ticket<T, D>, LaneError> {
-        self.ticket_weighted(0).await
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::lane::Lane;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::LaneError> {
+    /// let lane = Lane::new((), 1);
+    /// let mut first = lane.ticket().await?;
+    /// let second = tokio::spawn({
+    ///     let lane = lane.clone();
+    ///     async move { lane.ticket().await.map(|ticket| ticket.seq()) } // waits for room
+    /// });
+    /// drop(first.turn().await?);
+    /// assert_eq!(second.await.unwrap()?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ticket(&self) -> NextTicket<'_, T, D> {
+        self.ticket_weighted(0)
     }
 
     /// [`ticket`](Lane::ticket) for a thread.
@@ -26,7 +49,16 @@ impl<T, D> Lane<T, D> {
     ///
     /// # Panics
     ///
-    /// On a worker thread of a tokio runtime; see [`blocking`].
+    /// With feature `tokio`, on a worker thread of a tokio runtime; see [`blocking`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Lane;
+    /// let lane = Lane::new((), 4);
+    /// assert_eq!(lane.blocking_ticket()?.seq(), 0);
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
     #[track_caller]
     pub fn blocking_ticket(&self) -> Result<Ticket<T, D>, LaneError> {
         blocking::wait(self.ticket())
@@ -37,18 +69,22 @@ impl<T, D> Lane<T, D> {
     /// # Errors
     ///
     /// As `ticket`, and [`LaneError::WouldBlock`].
+    ///
+    /// # Examples
+    ///
+    /// See [`LaneBuilder::window`](super::LaneBuilder::window).
     pub fn try_ticket(&self) -> Result<Ticket<T, D>, LaneError> {
         match self.inner.room.try_acquire() {
             Ok(room) => {
                 room.forget();
-                self.issue(0, Stand::Issued)
+                self.issue(0, false)
             }
             Err(_) => Err(self.lock().state.issues().err().unwrap_or(LaneError::WouldBlock)),
         }
     }
 
     /// The next number for something that weighs `weight` (bytes, mostly): waits while the window or the
-    /// [maximum weight](LaneBuilder::max_weight) is full. Something heavier than the maximum is admitted when it is alone.
+    /// [maximum weight](super::LaneBuilder::max_weight) is full. Something heavier than the maximum is admitted when it is alone.
     ///
     /// # Cancel safety
     ///
@@ -57,17 +93,51 @@ impl<T, D> Lane<T, D> {
     /// # Errors
     ///
     /// As `ticket`.
-    pub async fn ticket_weighted(&self, weight: u32) -> Result<Ticket<T, D>, LaneError> {
-        let weight = weight.min(self.inner.weight.max());
-        let heavy = match weight {
-            0 => None,
-            _ => Some(self.inner.weight.acquire_many(weight).await.map_err(|_| self.ended())?),
-        };
-        self.inner.room.acquire().await.map_err(|_| self.ended())?.forget();
-        if let Some(heavy) = heavy {
-            heavy.forget();
-        }
-        self.issue(weight, Stand::Issued)
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::lane::Lane;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::LaneError> {
+    /// let lane: Lane<Vec<u8>> = Lane::builder().max_weight(1 << 20).build(Vec::new());
+    /// let mut huge = lane.ticket_weighted(1 << 24).await?; // nothing else is out
+    /// let mut small = tokio_test::task::spawn(lane.ticket_weighted(10));
+    /// assert!(small.poll().is_pending());
+    /// drop(huge.turn().await?);
+    /// assert_eq!(small.await?.seq(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ticket_weighted(&self, weight: u32) -> NextTicket<'_, T, D> {
+        NextTicket::new(self, weight.min(self.inner.weight.max()), false)
+    }
+
+    /// The next number as a point up to which a failure poisons, under [`OnFailure::UntilSync`](super::OnFailure::UntilSync);
+    /// elsewhere an ordinary ticket.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`ticket`](Lane::ticket).
+    ///
+    /// # Errors
+    ///
+    /// As [`ticket`](Lane::ticket).
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    ///
+    /// # Examples
+    ///
+    /// See [`OnFailure::UntilSync`](super::OnFailure::UntilSync).
+    pub fn sync(&self) -> NextTicket<'_, T, D> {
+        NextTicket::new(self, 0, true)
     }
 
     /// `count` numbers in a row, at once.
@@ -78,50 +148,70 @@ impl<T, D> Lane<T, D> {
     ///
     /// # Errors
     ///
-    /// As `ticket`, and [`LaneError::TooMany`] if the window is smaller.
-    pub async fn tickets(&self, count: u32) -> Result<Vec<Ticket<T, D>>, LaneError> {
-        let mut tickets = Vec::with_capacity(count as usize);
-        if count == 0 {
-            return Ok(tickets);
-        }
-        match self.inner.room.acquire_many(count).await {
-            Ok(room) => room.forget(),
-            Err(AcquireError::TooMany { max }) => return Err(LaneError::TooMany { max }),
-            Err(_) => return Err(self.ended()),
-        }
-        let mut locked = self.lock();
-        if let Err(error) = locked.state.issues() {
-            drop(locked);
-            let _ = self.inner.room.release(count);
-            return Err(error);
-        }
-        for _ in 0..count {
-            let seq = Self::push(&mut locked.state, 0, Stand::Issued);
-            tickets.push(Ticket::new(self.clone(), seq));
-        }
-        Ok(tickets)
+    /// As `ticket`, and [`LaneError::TooMany`] if the window is smaller, or becomes so.
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::lane::Lane;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::LaneError> {
+    /// let lane = Lane::new((), 8);
+    /// let numbers: Vec<_> = lane.tickets(3).await?.iter().map(|ticket| ticket.seq()).collect();
+    /// assert_eq!(numbers, [0, 1, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tickets(&self, count: u32) -> NextTickets<'_, T, D> {
+        NextTickets::new(self, count)
     }
 
-    /// The number `seq`, which the caller names. Numbers in between stay free to be named.
+    /// The number `seq`, which the caller names. Numbers in between stay free to be named, also below a failure; if nobody
+    /// names them before the lane is [closed](Lane::close) they are lost.
     ///
     /// # Errors
     ///
     /// [`Duplicate`](LaneError::Duplicate), [`Passed`](LaneError::Passed) and [`TooFar`](LaneError::TooFar), never a silent wait; and as [`ticket`](Lane::ticket).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::{LaneError, lane::Lane};
+    ///
+    /// let lane = Lane::new(Vec::new(), 4);
+    /// let mut one = lane.ticket_at(1)?;
+    /// assert!(matches!(one.try_turn(), Err(LaneError::WouldBlock)));
+    /// lane.ticket_at(0)?.try_turn()?.push(0);
+    /// one.try_turn()?.push(1);
+    /// assert!(matches!(lane.ticket_at(1), Err(LaneError::Passed)));
+    /// assert!(matches!(lane.ticket_at(6), Err(LaneError::TooFar { limit: 5 })));
+    /// # Ok::<_, LaneError>(())
+    /// ```
     pub fn ticket_at(&self, seq: u64) -> Result<Ticket<T, D>, LaneError> {
         let mut locked = self.lock();
         let state = &mut locked.state;
-        state.issues()?;
-        if seq < state.head {
-            return Err(LaneError::Passed);
+        match state.refusal(seq) {
+            // A synchronization point may still come before it.
+            Some(LaneError::Poisoned(_)) if seq >= state.head && state.on_failure == OnFailure::UntilSync => {
+            }
+            Some(refusal) => return Err(refusal),
+            None if state.closed => return Err(LaneError::Closed),
+            None => {}
         }
+        let now = state.now();
         if let Some(slot) = state.slot(seq) {
             if !matches!(slot.stand, Stand::Vacant) {
                 return Err(LaneError::Duplicate);
             }
-            slot.stand = Stand::Issued;
+            (slot.stand, slot.since) = (Stand::Issued, now);
             state.counters.issued += 1;
         } else {
-            let limit = state.head + u64::from(self.inner.room.max()) - 1;
+            let limit = state.head.saturating_add(u64::from(state.window) - 1);
             let missing = seq - state.next() + 1;
             // Inside the lock: two who name numbers at once must not both think that there is room.
             let room = u32::try_from(missing)
@@ -129,11 +219,12 @@ impl<T, D> Lane<T, D> {
                 .and_then(|missing| self.inner.room.try_acquire_many(missing).ok());
             room.ok_or(LaneError::TooFar { limit })?.forget();
             for _ in 1..missing {
-                state.slots.push_back(Slot::new(Stand::Vacant));
+                state.push(Stand::Vacant, 0);
             }
-            Self::push(state, 0, Stand::Issued);
+            state.push(Stand::Issued, 0);
         }
         drop(locked);
+        trace::issued(seq, 1);
         Ok(Ticket::new(self.clone(), seq))
     }
 
@@ -142,72 +233,119 @@ impl<T, D> Lane<T, D> {
     /// # Errors
     ///
     /// [`LaneError::Passed`] or [`Duplicate`](LaneError::Duplicate) if `seq` is not such a number.
+    ///
+    /// # Examples
+    ///
+    /// See [`Ticket::into_token`].
     pub fn ticket_of(&self, seq: u64) -> Result<Ticket<T, D>, LaneError> {
         self.revive(seq, |stand| matches!(stand, Stand::Token))
     }
 
-    /// A new ticket for the number at which the lane [stopped](OnFailure::Stop).
+    /// A new ticket for the number at which the lane [stopped](super::OnFailure::Stop).
     ///
     /// # Errors
     ///
     /// [`LaneError::Passed`] or [`Duplicate`](LaneError::Duplicate) if the lane did not stop there.
+    ///
+    /// # Examples
+    ///
+    /// See [`OnFailure::Stop`](super::OnFailure::Stop).
     pub fn repair(&self, seq: u64) -> Result<Ticket<T, D>, LaneError> {
         self.revive(seq, |stand| matches!(stand, Stand::Stopped))
     }
 
     fn revive(&self, seq: u64, was: impl FnOnce(&Stand<D>) -> bool) -> Result<Ticket<T, D>, LaneError> {
         let mut locked = self.lock();
+        let now = locked.state.now();
         let Some(slot) = locked.state.slot(seq) else { return Err(LaneError::Passed) };
         if !was(&slot.stand) {
             return Err(LaneError::Duplicate);
         }
-        slot.stand = Stand::Issued;
+        (slot.stand, slot.since) = (Stand::Issued, now);
         drop(locked);
         Ok(Ticket::new(self.clone(), seq))
     }
 
-    /// The next number as a point up to which a failure poisons, under [`OnFailure::UntilSync`]; elsewhere an ordinary
-    /// ticket.
-    ///
-    /// # Errors
-    ///
-    /// As [`ticket`](Lane::ticket).
-    pub async fn sync(&self) -> Result<Ticket<T, D>, LaneError> {
-        self.inner.room.acquire().await.map_err(|_| self.ended())?.forget();
-        let ticket = self.issue(0, Stand::Issued)?;
+    /// A number for which there is room.
+    pub(super) fn issue(&self, weight: u32, sync: bool) -> Result<Ticket<T, D>, LaneError> {
         let mut locked = self.lock();
-        if ticket.seq() >= locked.state.head {
-            locked.state.syncs.insert(ticket.seq());
+        locked.state.issues()?;
+        let seq = locked.state.push(Stand::Issued, weight);
+        if sync {
+            locked.state.sync(seq);
         }
-        self.settle(locked, After::default());
-        Ok(ticket)
-    }
-
-    fn issue(&self, weight: u32, stand: Stand<D>) -> Result<Ticket<T, D>, LaneError> {
-        let mut locked = self.lock();
-        if let Err(error) = locked.state.issues() {
-            drop(locked);
-            let _ = self.inner.room.release(1);
-            if weight > 0 {
-                let _ = self.inner.weight.release(weight);
-            }
-            return Err(error);
-        }
-        let seq = Self::push(&mut locked.state, weight, stand);
         drop(locked);
+        trace::issued(seq, 1);
         Ok(Ticket::new(self.clone(), seq))
     }
 
-    fn push(state: &mut State<D>, weight: u32, stand: Stand<D>) -> u64 {
-        let seq = state.next();
-        let slot = Slot { weight, issued: state.now(), ..Slot::new(stand) };
-        state.slots.push_back(slot);
-        state.counters.issued += 1;
-        state.counters.most_out = state.counters.most_out.max(state.slots.len() as u64);
-        seq
-    }
-
-    fn ended(&self) -> LaneError {
+    /// Why there are no more tickets.
+    pub(super) fn ended(&self) -> LaneError {
         self.lock().state.issues().err().unwrap_or(LaneError::Closed)
+    }
+
+    /// How many more numbers could be issued at this moment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Lane;
+    /// let lane = Lane::new((), 4);
+    /// let ticket = lane.try_ticket()?;
+    /// assert_eq!(lane.room(), 3);
+    /// lane.close();
+    /// assert_eq!(lane.room(), 0);
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
+    #[must_use]
+    pub fn room(&self) -> u32 {
+        let ended = self.lock().state.issues().is_err();
+        if ended { 0 } else { self.inner.room.available() }
+    }
+
+    /// Makes the window larger or smaller, from 1 to `i32::MAX`. A smaller one takes effect as numbers pass: what was
+    /// issued or granted stays so.
+    ///
+    /// # Panics
+    ///
+    /// If `window` is out of range.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Lane;
+    /// let lane = Lane::new((), 4);
+    /// let tickets = [lane.try_ticket()?, lane.try_ticket()?];
+    /// lane.resize(1);
+    /// assert_eq!(lane.room(), 0);
+    /// for ticket in tickets {
+    ///     ticket.skip();
+    /// }
+    /// assert_eq!(lane.room(), 1);
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
+    #[track_caller]
+    pub fn resize(&self, window: u32) {
+        super::builder::check_window(window);
+        let mut after = After::default();
+        let mut locked = self.lock();
+        let state = &mut locked.state;
+        let before = std::mem::replace(&mut state.window, window);
+        let more = window.saturating_sub(before);
+        let paid = more.min(state.debt);
+        state.debt -= paid;
+        after.passed = more - paid;
+        // What is free goes at once, and the rest as it passes.
+        for _ in window..before {
+            match self.inner.room.try_acquire() {
+                Ok(room) => room.forget(),
+                Err(_) => state.debt += 1,
+            }
+        }
+        if window < before {
+            after.wake.extend(state.shrunk.take());
+        }
+        drop(locked);
+        super::go_on(self.follow(after));
     }
 }
