@@ -281,8 +281,8 @@ impl<T, D> Commits<T, D> {
         blocking::wait(self.next_run())
     }
 
-    /// The run at the head; or, if there will be none any more, nothing.
-    fn look(&self) -> Option<Option<CommitRun<T, D>>> {
+    /// The run at the head, and whether there will be none any more.
+    fn look(&self) -> (Option<CommitRun<T, D>>, bool) {
         let mut after = After::default();
         let mut locked = self.lane.lock();
         let begun = if locked.state.settle(&mut after) { self.lane.take_run(&mut locked) } else { None };
@@ -290,7 +290,7 @@ impl<T, D> Commits<T, D> {
         drop(locked);
         let run = begun.map(|begun| CommitRun { lane: self.lane.clone(), begun: Some(begun) });
         go_on(self.lane.follow(after));
-        if run.is_some() || over { Some(run) } else { None }
+        (run, over)
     }
 }
 
@@ -321,10 +321,11 @@ impl<T, D> Future for NextRun<'_, T, D> {
             }
             commits.event.reset();
             // Looked at after the reset: who deposits later sets it again.
-            if let Some(run) = commits.look() {
-                if run.is_none() {
-                    commits.event.set(); // for the others who drive
-                }
+            let (run, over) = commits.look();
+            if over {
+                commits.event.set(); // for the others who drive
+            }
+            if run.is_some() || over {
                 this.commits = None;
                 return Poll::Ready(run);
             }
@@ -403,6 +404,7 @@ impl<T, D> CommitRun<T, D> {
     /// # Examples
     ///
     /// See [`Commits::blocking_next_run`].
+    #[allow(clippy::missing_panics_doc)] // what would end it has consumed it
     pub fn run(&mut self) -> &mut Run<D> {
         &mut self.begun.as_mut().expect("it has not ended").run
     }

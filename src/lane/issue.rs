@@ -1,8 +1,9 @@
 //! Handing out numbers.
 
 use super::state::{After, Stand};
-use super::{Lane, NextTicket, NextTickets, OnFailure, Ticket, trace};
+use super::{Lane, Locked, NextTicket, NextTickets, OnFailure, Ticket, trace};
 use crate::{LaneError, blocking};
+use std::sync::MutexGuard;
 
 impl<T, D> Lane<T, D> {
     /// The next number, in the order of the calls' first polls. Waits while the window is full.
@@ -74,13 +75,13 @@ impl<T, D> Lane<T, D> {
     ///
     /// See [`LaneBuilder::window`](super::LaneBuilder::window).
     pub fn try_ticket(&self) -> Result<Ticket<T, D>, LaneError> {
-        match self.inner.room.try_acquire() {
-            Ok(room) => {
-                room.forget();
-                self.issue(0, false)
+        while let Ok(room) = self.inner.room.try_acquire() {
+            room.forget();
+            if let Some(ticket) = self.issue(0, false)? {
+                return Ok(ticket);
             }
-            Err(_) => Err(self.lock().state.issues().err().unwrap_or(LaneError::WouldBlock)),
         }
+        Err(self.lock().state.issues().err().unwrap_or(LaneError::WouldBlock))
     }
 
     /// The next number for something that weighs `weight` (bytes, mostly): waits while the window or the
@@ -118,7 +119,7 @@ impl<T, D> Lane<T, D> {
         NextTicket::new(self, weight.min(self.inner.weight.max()), false)
     }
 
-    /// The next number as a point up to which a failure poisons, under [`OnFailure::UntilSync`](super::OnFailure::UntilSync);
+    /// The next number as a point up to which a failure poisons, under [`OnFailure::UntilSync`];
     /// elsewhere an ordinary ticket.
     ///
     /// # Cancel safety
@@ -135,7 +136,7 @@ impl<T, D> Lane<T, D> {
     ///
     /// # Examples
     ///
-    /// See [`OnFailure::UntilSync`](super::OnFailure::UntilSync).
+    /// See [`OnFailure::UntilSync`].
     pub fn sync(&self) -> NextTicket<'_, T, D> {
         NextTicket::new(self, 0, true)
     }
@@ -195,13 +196,19 @@ impl<T, D> Lane<T, D> {
     pub fn ticket_at(&self, seq: u64) -> Result<Ticket<T, D>, LaneError> {
         let mut locked = self.lock();
         let state = &mut locked.state;
+        if seq < state.head {
+            return Err(LaneError::Passed);
+        }
         match state.refusal(seq) {
             // A synchronization point may still come before it.
-            Some(LaneError::Poisoned(_)) if seq >= state.head && state.on_failure == OnFailure::UntilSync => {
-            }
+            Some(LaneError::Poisoned(_)) if state.on_failure == OnFailure::UntilSync => {}
             Some(refusal) => return Err(refusal),
-            None if state.closed => return Err(LaneError::Closed),
             None => {}
+        }
+        match (state.cancelled, state.closed) {
+            (true, _) => return Err(LaneError::Cancelled),
+            (_, true) => return Err(LaneError::Closed),
+            _ => {}
         }
         let now = state.now();
         if let Some(slot) = state.slot(seq) {
@@ -214,16 +221,15 @@ impl<T, D> Lane<T, D> {
             let limit = state.head.saturating_add(u64::from(state.window) - 1);
             let missing = seq - state.next() + 1;
             // Inside the lock: two who name numbers at once must not both think that there is room.
-            let room = u32::try_from(missing)
-                .ok()
-                .and_then(|missing| self.inner.room.try_acquire_many(missing).ok());
+            let missing_room = u32::try_from(missing).ok().filter(|_| seq <= limit);
+            let room = missing_room.and_then(|missing| self.inner.room.try_acquire_many(missing).ok());
             room.ok_or(LaneError::TooFar { limit })?.forget();
             for _ in 1..missing {
                 state.push(Stand::Vacant, 0);
             }
             state.push(Stand::Issued, 0);
         }
-        drop(locked);
+        self.settle_poisoned(locked);
         trace::issued(seq, 1);
         Ok(Ticket::new(self.clone(), seq))
     }
@@ -249,7 +255,7 @@ impl<T, D> Lane<T, D> {
     ///
     /// # Examples
     ///
-    /// See [`OnFailure::Stop`](super::OnFailure::Stop).
+    /// See [`OnFailure::Stop`].
     pub fn repair(&self, seq: u64) -> Result<Ticket<T, D>, LaneError> {
         self.revive(seq, |stand| matches!(stand, Stand::Stopped))
     }
@@ -266,17 +272,27 @@ impl<T, D> Lane<T, D> {
         Ok(Ticket::new(self.clone(), seq))
     }
 
-    /// A number for which there is room.
-    pub(super) fn issue(&self, weight: u32, sync: bool) -> Result<Ticket<T, D>, LaneError> {
+    /// A number for which there is room; or none, if the window was made smaller meanwhile.
+    pub(super) fn issue(&self, weight: u32, sync: bool) -> Result<Option<Ticket<T, D>>, LaneError> {
         let mut locked = self.lock();
         locked.state.issues()?;
+        if locked.state.admit(1).is_err() {
+            return Ok(None);
+        }
         let seq = locked.state.push(Stand::Issued, weight);
         if sync {
             locked.state.sync(seq);
         }
-        drop(locked);
+        self.settle_poisoned(locked);
         trace::issued(seq, 1);
-        Ok(Ticket::new(self.clone(), seq))
+        Ok(Some(Ticket::new(self.clone(), seq)))
+    }
+
+    /// Under [`OnFailure::UntilSync`] a number may be issued that is poisoned already: it passes at once.
+    pub(super) fn settle_poisoned(&self, locked: MutexGuard<'_, Locked<T, D>>) {
+        if !locked.state.failures.is_empty() && locked.state.on_failure == OnFailure::UntilSync {
+            self.settle(locked, After::default());
+        }
     }
 
     /// Why there are no more tickets.
@@ -299,12 +315,12 @@ impl<T, D> Lane<T, D> {
     /// ```
     #[must_use]
     pub fn room(&self) -> u32 {
-        let ended = self.lock().state.issues().is_err();
-        if ended { 0 } else { self.inner.room.available() }
+        let state = &self.lock().state;
+        if state.issues().is_ok() { self.inner.room.available().saturating_sub(state.debt) } else { 0 }
     }
 
     /// Makes the window larger or smaller, from 1 to `i32::MAX`. A smaller one takes effect as numbers pass: what was
-    /// issued or granted stays so.
+    /// issued stays so. Whoever waits for a ticket, was let in, and has not seen it yet, stands in line again.
     ///
     /// # Panics
     ///
@@ -335,13 +351,7 @@ impl<T, D> Lane<T, D> {
         let paid = more.min(state.debt);
         state.debt -= paid;
         after.passed = more - paid;
-        // What is free goes at once, and the rest as it passes.
-        for _ in window..before {
-            match self.inner.room.try_acquire() {
-                Ok(room) => room.forget(),
-                Err(_) => state.debt += 1,
-            }
-        }
+        state.debt += before.saturating_sub(window);
         if window < before {
             after.wake.extend(state.shrunk.take());
         }

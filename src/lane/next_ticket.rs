@@ -3,7 +3,7 @@
 use super::state::Stand;
 use super::{Lane, Ticket, trace};
 use crate::futures::{AcquirePermits, WaitOwnedEvent};
-use crate::{AcquireError, LaneError, Manual, ManualResetEvent, Permit, Semaphore};
+use crate::{LaneError, Manual, ManualResetEvent, Permit, Semaphore};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -48,27 +48,6 @@ enum Stage<'a> {
     Room { heavy: Option<Permit<'a>>, room: AcquirePermits<&'a Semaphore> },
 }
 
-impl<'a> Stage<'a> {
-    /// Ready as soon as there is room for weight and number, which then are taken.
-    fn poll(&mut self, next: &'a Semaphore, cx: &mut Context<'_>) -> Poll<Result<(), AcquireError>> {
-        loop {
-            match self {
-                Self::Weight(weight) => {
-                    let heavy = Some(ready!(Pin::new(weight).poll(cx))?);
-                    *self = Self::Room { heavy, room: next.acquire() };
-                }
-                Self::Room { heavy, room } => {
-                    ready!(Pin::new(room).poll(cx))?.forget();
-                    if let Some(heavy) = heavy.take() {
-                        heavy.forget();
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-            }
-        }
-    }
-}
-
 impl<'a, T, D> NextTicket<'a, T, D> {
     pub(super) fn new(lane: &'a Lane<T, D>, weight: u32, sync: bool) -> Self {
         let (room, heavy) = (&lane.inner.room, &lane.inner.weight);
@@ -78,6 +57,31 @@ impl<'a, T, D> NextTicket<'a, T, D> {
         };
         Self { lane: Some(lane), weight, sync, stage, queued: Queued::default() }
     }
+
+    fn issued(
+        &mut self,
+        lane: &'a Lane<T, D>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Ticket<T, D>, LaneError>> {
+        loop {
+            match &mut self.stage {
+                Stage::Weight(weight) => {
+                    let heavy = ready!(Pin::new(weight).poll(cx)).map_err(|_| lane.ended())?;
+                    self.stage = Stage::Room { heavy: Some(heavy), room: lane.inner.room.acquire() };
+                }
+                Stage::Room { heavy, room } => {
+                    ready!(Pin::new(&mut *room).poll(cx)).map_err(|_| lane.ended())?.forget();
+                    if let Some(ticket) = lane.issue(self.weight, self.sync)? {
+                        if let Some(heavy) = heavy.take() {
+                            heavy.forget(); // until the number passes
+                        }
+                        return Poll::Ready(Ok(ticket));
+                    }
+                    *room = lane.inner.room.acquire();
+                }
+            }
+        }
+    }
 }
 
 impl<T, D> Future for NextTicket<'_, T, D> {
@@ -86,13 +90,14 @@ impl<T, D> Future for NextTicket<'_, T, D> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lane = this.lane.expect("`NextTicket` polled after completion");
-        let Poll::Ready(room) = this.stage.poll(&lane.inner.room, cx) else {
+        let answer = this.issued(lane, cx);
+        if answer.is_pending() {
             this.queued.enter(lane);
-            return Poll::Pending;
-        };
-        this.queued.leave(lane);
-        this.lane = None;
-        Poll::Ready(room.map_err(|_| lane.ended()).and_then(|()| lane.issue(this.weight, this.sync)))
+        } else {
+            this.queued.leave(lane);
+            this.lane = None;
+        }
+        answer
     }
 }
 
@@ -137,7 +142,11 @@ impl<'a, T, D> NextTickets<'a, T, D> {
         Self { lane: Some(lane), count, room: None, shrunk: None, queued: Queued::default() }
     }
 
-    fn room(&mut self, lane: &'a Lane<T, D>, cx: &mut Context<'_>) -> Poll<Result<(), LaneError>> {
+    fn issued(
+        &mut self,
+        lane: &'a Lane<T, D>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Vec<Ticket<T, D>>, LaneError>> {
         loop {
             let (window, shrinks) = {
                 let state = &mut lane.lock().state;
@@ -151,12 +160,39 @@ impl<'a, T, D> NextTickets<'a, T, D> {
             }
             let room = self.room.get_or_insert_with(|| lane.inner.room.acquire_many(self.count));
             if let Poll::Ready(room) = Pin::new(room).poll(cx) {
-                return Poll::Ready(room.map(|room| room.forget()).map_err(|_| lane.ended()));
-            }
-            if let Some(shrunk) = &mut self.shrunk {
+                self.room = None;
+                let room = room.map_err(|_| lane.ended())?;
+                if let Some(tickets) = lane.issue_many(self.count, room)? {
+                    return Poll::Ready(Ok(tickets));
+                }
+            } else if let Some(shrunk) = &mut self.shrunk {
                 ready!(Pin::new(shrunk).poll(cx));
             }
         }
+    }
+}
+
+impl<T, D> Lane<T, D> {
+    /// `count` numbers for which there is room; or none, if the window was made smaller meanwhile.
+    fn issue_many(&self, count: u32, mut room: Permit<'_>) -> Result<Option<Vec<Ticket<T, D>>>, LaneError> {
+        let mut tickets = Vec::with_capacity(count as usize);
+        let mut locked = self.lock();
+        locked.state.issues()?;
+        if let Err(left) = locked.state.admit(count) {
+            drop(locked);
+            if let Some(paid) = room.split(count - left) {
+                paid.forget();
+            }
+            return Ok(None); // the rest goes back
+        }
+        room.forget();
+        let first = locked.state.next();
+        for _ in 0..count {
+            tickets.push(Ticket::new(self.clone(), locked.state.push(Stand::Issued, 0)));
+        }
+        self.settle_poisoned(locked);
+        trace::issued(first, count);
+        Ok(Some(tickets))
     }
 }
 
@@ -166,25 +202,14 @@ impl<T, D> Future for NextTickets<'_, T, D> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lane = this.lane.expect("`NextTickets` polled after completion");
-        let room = if this.count == 0 { Poll::Ready(Ok(())) } else { this.room(lane, cx) };
-        let Poll::Ready(room) = room else {
+        let answer = if this.count == 0 { Poll::Ready(Ok(Vec::new())) } else { this.issued(lane, cx) };
+        if answer.is_pending() {
             this.queued.enter(lane);
-            return Poll::Pending;
-        };
-        this.queued.leave(lane);
-        (this.lane, this.room, this.shrunk) = (None, None, None);
-        let mut tickets = Vec::with_capacity(this.count as usize);
-        Poll::Ready(room.and_then(|()| {
-            let mut locked = lane.lock();
-            locked.state.issues()?;
-            let first = locked.state.next();
-            for _ in 0..this.count {
-                tickets.push(Ticket::new(lane.clone(), locked.state.push(Stand::Issued, 0)));
-            }
-            drop(locked);
-            trace::issued(first, this.count);
-            Ok(tickets)
-        }))
+        } else {
+            this.queued.leave(lane);
+            (this.lane, this.room, this.shrunk) = (None, None, None);
+        }
+        answer
     }
 }
 

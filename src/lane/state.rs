@@ -101,6 +101,7 @@ pub(super) struct After<D> {
     pub(super) notes: Notes,
 }
 
+// Not derived: that would ask it of `D`.
 impl<D> Default for After<D> {
     fn default() -> Self {
         Self {
@@ -110,7 +111,7 @@ impl<D> Default for After<D> {
             ends: false,
             dropped: Vec::new(),
             causes: Vec::new(),
-            notes: Notes::default(),
+            notes: Notes::new(),
         }
     }
 }
@@ -138,7 +139,7 @@ pub(super) struct State<D> {
     pub(super) closed: bool,
     pub(super) cancelled: bool,
     pub(super) window: u32,
-    /// By how much more than the window is out, since it was made smaller: so many that pass make no room.
+    /// By how much the window was made smaller and room was not: so much room that comes back, or is granted, is gone.
     pub(super) debt: u32,
     /// Set when the window becomes smaller, for those who ask for many numbers at once.
     pub(super) shrunk: Option<ManualResetEvent>,
@@ -181,6 +182,16 @@ impl<D> State<D> {
         self.slots.push_back(Slot { weight, ..Slot::new(stand, now) });
         self.counters.most_out = self.counters.most_out.max(self.slots.len() as u64);
         seq
+    }
+
+    /// Whether `room` may be used to issue as many numbers. What is left of it, if some of it pays the debt instead.
+    pub(super) fn admit(&mut self, room: u32) -> Result<(), u32> {
+        if self.debt == 0 {
+            return Ok(());
+        }
+        let paid = room.min(self.debt);
+        self.debt -= paid;
+        Err(room - paid)
     }
 
     /// The value goes to `holder`.
