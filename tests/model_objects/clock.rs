@@ -38,8 +38,8 @@ fn span(ticks: u64) -> Duration {
 impl Hands {
     pub(super) fn new() -> Self {
         let clock = ManualClock::new();
+        let begin = (clock.now(), clock.clock().wall());
         clock.advance(span(BEGIN));
-        let begin = (clock.now() - span(BEGIN), clock.clock().wall() - span(BEGIN));
         Self { clock, begin, queues: keep([ApcQueue::new(), ApcQueue::new()]), log: Log::default() }
     }
 
@@ -74,7 +74,7 @@ impl Hands {
 
     /// Whether the queue took the call.
     pub(crate) fn queue(&self, queue: usize, call: Call) -> bool {
-        queue_call(self.queues[queue].handle(), self.log.clone(), call)
+        queue_call(&self.queues[queue].handle(), self.log.clone(), call)
     }
 
     /// Calls that were made and not told.
@@ -91,13 +91,13 @@ impl Hands {
     }
 }
 
-fn queue_call(handle: ApcHandle, log: Log, call: Call) -> bool {
+fn queue_call(handle: &ApcHandle, log: Log, call: Call) -> bool {
     let queue = handle.clone();
     let made = move || {
         log.note(call);
         if let Call::Plain { number, again: true } = call {
             let call = Call::Plain { number, again: false };
-            assert!(queue_call(queue, log, call), "a closed queue makes no calls");
+            assert!(queue_call(&queue, log, call), "a closed queue makes no calls");
         }
     };
     handle.queue(made).is_ok()
