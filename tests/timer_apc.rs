@@ -10,12 +10,15 @@ use batons::{
     Alertable::{Alerted, Done},
     ApcQueue, ApcRoutine, AutoResetEvent, Due, ManualClock, Namespace, Operation, WaitableTimer, blocking,
 };
-use common::{counted, must_end, panic_of};
+use common::{calling_waker, counted, must_end, panic_of, poll_with};
 use journal::Journal;
 use std::{
-    future::pending,
+    future::{Future, pending},
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -48,6 +51,12 @@ fn each(test: impl Fn(ManualClock, WaitableTimer, ApcQueue)) {
         let timer = make(&clock.clock());
         test(clock, timer, ApcQueue::new());
     }
+}
+
+/// What `wait` answers; on a paused clock, so that it fails at once if it would hang.
+#[cfg(feature = "tokio")]
+async fn answer<F: Future>(wait: F) -> F::Output {
+    tokio::time::timeout(SECOND * 3_600, wait).await.expect("it hangs")
 }
 
 // ===== when it is made, by whom, and what it is told =====
@@ -134,6 +143,21 @@ fn timer_is_spent_and_the_call_is_next(timer: &WaitableTimer, queue: &ApcQueue) 
     }
 }
 
+// cases: TM-33
+#[test]
+fn whoever_is_woken_for_the_call_finds_the_timer_set() {
+    each(|clock, timer, queue| {
+        timer.set_with(after(1), None, queue.handle().routine(|_| {}));
+        let (looks, seen) = (timer.clone(), Arc::<AtomicBool>::default());
+        let set = Arc::clone(&seen);
+        let waker = calling_waker(move || set.store(looks.is_set(), Relaxed));
+        let mut sleep = queue.alertable(pending::<()>());
+        assert_pending!(poll_with(&mut sleep, &waker));
+        clock.advance(SECOND);
+        assert!(seen.load(Relaxed));
+    });
+}
+
 // cases: TM-36, TM-37
 #[test]
 fn of_several_expiries_one_call_is_outstanding_and_it_is_told_the_first() {
@@ -162,10 +186,10 @@ async fn a_periodic_timer_ends_five_alertable_waits_and_its_fifth_call_the_sixth
         });
         timer.set_with(Due::after(Duration::from_millis(1_500)), Some(SECOND * 2), routine);
         for alert in 0..5 {
-            assert_eq!(queue.alertable(event.wait()).await, Alerted);
+            assert_eq!(answer(queue.alertable(event.wait())).await, Alerted);
             assert_eq!(begin.elapsed(), Duration::from_millis(1_500) + SECOND * 2 * alert);
         }
-        assert_eq!(queue.alertable(event.wait()).await, Done(()));
+        assert_eq!(answer(queue.alertable(event.wait())).await, Done(()));
         timer.cancel();
     }
 }
@@ -293,7 +317,7 @@ fn a_call_that_panics_is_made_again_at_the_next_expiry() {
 
 // cases: OV-07, OV-14
 #[cfg(feature = "tokio")]
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_routine_of_an_operation_is_called_where_its_queue_waits_alertably() {
     let (queue, me) = (ApcQueue::new(), thread::current().id());
     let journal = Journal::default();
@@ -312,12 +336,12 @@ async fn the_routine_of_an_operation_is_called_where_its_queue_waits_alertably()
     };
     let operation = Operation::spawn_with(work, routine("later"));
     let at_once = Operation::spawn_with(async { 1 }, routine("at once"));
-    at_once.wait().await;
+    answer(at_once.wait()).await;
     assert_eq!((queue.pending(), journal.take().len()), (1, 0), "a plain wait makes no call");
-    assert_eq!(queue.alertable(operation.wait()).await, Alerted);
+    assert_eq!(answer(queue.alertable(operation.wait())).await, Alerted);
     assert_eq!(journal.take(), ["at once"]);
     go.set();
-    assert_eq!(queue.alertable(pending::<()>()).await, Alerted);
+    assert_eq!(answer(queue.alertable(pending::<()>())).await, Alerted);
     assert_eq!(journal.take(), ["later"]);
     assert!(operation.is_complete());
     assert_eq!((operation.result().await.unwrap(), at_once.result().await.unwrap()), (42, 1));
