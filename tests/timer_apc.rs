@@ -13,7 +13,7 @@ use batons::{
 use common::{calling_waker, counted, must_end, panic_of, poll_with};
 use journal::Journal;
 use std::{
-    future::{Future, pending},
+    future::pending,
     panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, OnceLock,
