@@ -181,6 +181,19 @@ impl<T> Operation<T> {
     ///
     /// The operation is signaled first, then the call is queued to whoever makes it, and runs in the next
     /// alertable wait there. If nobody will ever make it, it is dropped. The result stays with the operation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::{ApcQueue, Operation, blocking};
+    ///
+    /// let queue = ApcQueue::new();
+    /// let (sum, task) = Operation::with_routine(async { 40 + 2 }, queue.handle().routine(|()| println!("done")));
+    /// blocking::wait(task);
+    /// assert_eq!(blocking::wait(queue.drain()), 1); // prints it
+    /// assert_eq!(sum.try_result()?, 42);
+    /// # Ok::<_, batons::TryResultError>(())
+    /// ```
     pub fn with_routine<F>(work: F, routine: impl Routine<()>) -> (Self, OperationTask<F>)
     where
         F: Future<Output = T>,

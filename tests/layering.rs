@@ -169,7 +169,7 @@ const TABLE: &[Row] = &[
         // What a timer has beside its header: a lock around its setting, and the waker by which it is rung.
         files: &["timer/"],
         modules: &["dispatch", "sync", "error", "clock"],
-        crates: &[],
+        crates: &["futures"],
         never: &["Mutex", "RwLock", "Condvar", "Atomic", "Deque", "Map", "thread", "unsafe"],
         kind: Kind::Code,
     },

@@ -66,6 +66,25 @@ impl<T: Send + 'static> Operation<T> {
     /// # Panics
     ///
     /// As [`spawn`](Operation::spawn).
+    ///
+    /// # Examples
+    ///
+    /// `routine` is what [`ApcHandle::routine`](crate::ApcHandle::routine) makes:
+    ///
+    /// ```
+    /// use batons::{Alertable, ApcQueue, Operation};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::OperationError> {
+    /// let queue = ApcQueue::new();
+    /// let done = queue.handle().routine(|()| println!("the sum is there"));
+    /// let sum = Operation::spawn_with(async { 40 + 2 }, done);
+    /// let nothing_else = std::future::pending::<()>();
+    /// assert_eq!(queue.alertable(nothing_else).await, Alertable::Alerted); // prints it
+    /// assert_eq!(sum.result().await?, 42);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     #[must_use = "dropping the last handle cancels the work"]
     pub fn spawn_with<F>(work: F, routine: impl Routine<()>) -> Self

@@ -10,6 +10,7 @@ use super::{Due, Stamp, Tick, expire, is_armed, start, stop};
 use crate::clock::{Alarm, Arming, Clock, Home, Homes, Look, Moment};
 use crate::dispatch::{Header, Routine};
 use crate::sync::Lock;
+use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Weak};
@@ -20,6 +21,16 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_millis(1);
 
 type Call = Arc<dyn Routine<Instant>>;
+
+/// The first panic of a waiter's waker, which goes on when all is done. Until then it must not be in the way: of a
+/// new setting, of a call, of the alarm for those who wait on.
+type Woken = Result<(), Box<dyn Any + Send>>;
+
+fn go_on(woken: Woken) {
+    if let Err(panic) = woken {
+        resume_unwind(panic);
+    }
+}
 
 pub(super) struct Core {
     pub(super) header: Arc<Header<Tick>>,
@@ -86,7 +97,7 @@ impl Core {
 
     pub(super) fn set(self: &Arc<Self>, due: Due, period: Option<Duration>, routine: Option<Call>) -> bool {
         let mut look = self.clock.look();
-        self.settle_by(&mut look);
+        let woken = self.settle_by(&mut look);
         let moment = due.moment(&mut look);
         let home = routine.as_ref().map(|_| self.clock.home());
         let (was, old) = {
@@ -99,19 +110,19 @@ impl Core {
         };
         drop(old);
         // What is due by now signals before this returns, also while somebody else is at the alarm.
-        self.settle_by(&mut look);
-        self.tend();
+        let woken = woken.and(self.settle_by(&mut look));
+        go_on(woken.and(self.tend()));
         was
     }
 
     pub(super) fn cancel(self: &Arc<Self>) -> bool {
-        self.settle();
+        let woken = self.settle_by(&mut self.clock.look());
         let (was, old) = {
             let mut setting = self.setting.lock();
             self.stop(&mut setting)
         };
         drop(old);
-        self.tend();
+        go_on(woken.and(self.tend()));
         was
     }
 
@@ -125,26 +136,25 @@ impl Core {
 
     /// Lets what is due by now expire.
     pub(super) fn settle(&self) {
-        self.settle_by(&mut self.clock.look());
+        go_on(self.settle_by(&mut self.clock.look()));
     }
 
     /// One look for all: the shortest period is over again before the clock can be read again.
-    fn settle_by(&self, look: &mut Look<'_>) {
+    fn settle_by(&self, look: &mut Look<'_>) -> Woken {
+        let mut woken = Ok(());
         while is_armed(self.header.state()) {
-            let Some(expiry) = self.expired(look) else { return };
+            let Some(expiry) = self.expired(look) else { break };
             let Expiry { stamp, next, .. } = expiry;
             // Whoever else has seen this expiry may have been faster; and after a new setting, or none, it is refused.
             let signal = |_: &Tick, state| expire(state, stamp, next.is_some());
             let signaled = catch_unwind(AssertUnwindSafe(|| self.header.signal(signal, |_, state| state)));
             let (call, old) = self.move_on(&expiry, !matches!(signaled, Ok(Err(()))));
-            if let Some(call) = call {
-                call.alert();
-            }
-            drop(old);
-            if let Err(panic) = signaled {
-                resume_unwind(panic);
-            }
+            let alert = || call.iter().for_each(|call| call.alert());
+            let alerted = catch_unwind(AssertUnwindSafe(alert));
+            drop((call, old));
+            woken = woken.and(signaled.map(drop)).and(alerted);
         }
+        woken
     }
 
     /// The expiry that has come by the time of the `look`, and was not told.
@@ -209,7 +219,7 @@ impl Core {
             }
             moved
         };
-        self.tend();
+        go_on(self.tend());
     }
 
     /// Somebody is done with waiting. An alarm goes on if they were answered: most will wait again.
@@ -224,7 +234,7 @@ impl Core {
             (last, (last && !called).then(|| std::mem::take(&mut bell.homes)))
         };
         if last && !answered {
-            self.tend();
+            go_on(self.tend());
         }
     }
 
@@ -234,12 +244,13 @@ impl Core {
             bell.rings = None;
             bell.again = true;
         }
-        self.settle();
-        self.tend();
+        let woken = self.settle_by(&mut self.clock.look());
+        go_on(woken.and(self.tend()));
     }
 
     /// Arms the alarm as it is needed, or silences it.
-    fn tend(self: &Arc<Self>) {
+    fn tend(self: &Arc<Self>) -> Woken {
+        let mut woken = Ok(());
         let mut patience = Duration::ZERO;
         while let Some(job) = self.begin() {
             let Job { mut alarm, at, home, waker } = job;
@@ -249,12 +260,13 @@ impl Core {
             match arming {
                 Ok(Arming::Rings) => {}
                 Ok(Arming::Due) => {
-                    self.settle();
+                    woken = woken.and(self.settle_by(&mut self.clock.look()));
                     patience = PATIENCE;
                 }
-                Err(panic) => resume_unwind(panic),
+                Err(panic) => return woken.and(Err(panic)),
             }
         }
+        woken
     }
 
     /// Takes the alarm out, if it is to be armed anew.

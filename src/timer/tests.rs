@@ -4,7 +4,10 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::sync::Lock;
 use proptest::prelude::*;
-use std::task::Waker;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::task::{Context, Wake, Waker};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -297,4 +300,29 @@ fn a_manual_timer_that_is_set_is_not_rung_for() {
     assert!(!timer.core.is_rung_for());
     timer.set(after(1), None);
     assert!(timer.core.is_rung_for(), "whoever was released and has not looked still counts");
+}
+
+#[test]
+fn a_waker_that_panics_when_a_release_is_given_back_leaves_no_alarm() {
+    struct Panicking;
+
+    impl Wake for Panicking {
+        fn wake(self: Arc<Self>) {
+            resume_unwind(Box::new(()));
+        }
+    }
+
+    let [(clock, timer, _), _] = timers();
+    timer.set(after(1), Some(SECOND));
+    let (mut first, mut bad) = (timer.wait(), timer.wait());
+    assert!(!poll(&mut first));
+    let waker = Waker::from(Arc::new(Panicking));
+    assert!(Pin::new(&mut bad).poll(&mut Context::from_waker(&waker)).is_pending());
+    clock.advance(SECOND);
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(first))).is_err());
+    assert!(timer.core.is_rung_for());
+    drop(bad);
+    let _ = timer.try_wait();
+    timer.set(after(1), Some(SECOND));
+    assert!(!timer.core.is_rung_for(), "nobody waits");
 }
