@@ -17,21 +17,18 @@ mod core;
 mod due;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 pub use due::Due;
+pub use wait::WaitTimer;
 
 use self::core::Core;
 use crate::clock::Clock;
-use crate::dispatch::{
-    Answer, Halves, Leave, Offer, Part, Policy, Routine, Verdict, Wait, drop_part, is_last_call, poll_part,
-};
+use crate::dispatch::{Leave, Offer, Policy, Routine, Verdict, Wait};
 use std::convert::Infallible;
 use std::{
     fmt,
-    future::Future,
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -379,7 +376,7 @@ impl WaitableTimer {
     /// # }
     /// ```
     pub fn wait(&self) -> WaitTimer<'_> {
-        WaitTimer { timer: Some(self), wait: Wait::new((), 0, Leave::Vacant), attends: false }
+        WaitTimer::new(self)
     }
 
     /// Whether the timer is set; an automatic timer is cleared then. Never waits. Win32
@@ -410,91 +407,5 @@ impl fmt::Debug for WaitableTimer {
             .field("auto", &header.policy().auto)
             .field("set", &is_set(header.state()))
             .finish_non_exhaustive()
-    }
-}
-
-// ===== future =====
-
-/// Future of [`WaitableTimer::wait`].
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct WaitTimer<'a> {
-    /// Leaves with the answer.
-    timer: Option<&'a WaitableTimer>,
-    wait: Wait<Tick>,
-    /// Whether the timer knows that it has to ring.
-    attends: bool,
-}
-
-impl WaitTimer<'_> {
-    /// Sees to it that somebody rings.
-    fn attend(&mut self) {
-        if let Some(timer) = self.timer {
-            timer.core.attend(!std::mem::replace(&mut self.attends, true));
-        }
-    }
-
-    fn unattend(&mut self, answered: bool) {
-        if let Some(timer) = self.timer.filter(|_| std::mem::take(&mut self.attends)) {
-            timer.core.unattend(answered);
-        }
-    }
-}
-
-impl Part for WaitTimer<'_> {
-    type Policy = Tick;
-
-    fn wait(&mut self) -> Option<Halves<'_, Tick>> {
-        Some((&self.timer?.core.header, &mut self.wait))
-    }
-
-    fn finish(&mut self, _: Answer<Tick>) {
-        self.unattend(true);
-        self.timer = None;
-    }
-
-    fn drive(&mut self, cx: &mut Context<'_>) {
-        if let Some(timer) = self.timer {
-            timer.core.settle();
-        }
-        if !is_last_call(cx.waker()) {
-            self.attend();
-        }
-    }
-}
-
-impl Future for WaitTimer<'_> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        if let Some(timer) = this.timer {
-            timer.core.settle();
-        }
-        let answer = poll_part(this, cx, "WaitTimer");
-        // After it stands in line, and only then: a timer that is set needs nobody who rings.
-        if answer.is_pending() && !is_last_call(cx.waker()) {
-            this.attend();
-        }
-        answer
-    }
-}
-
-impl Drop for WaitTimer<'_> {
-    fn drop(&mut self) {
-        drop_part(self);
-        self.unattend(false);
-    }
-}
-
-impl fmt::Debug for WaitTimer<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WaitTimer").field("timer", &self.timer).finish_non_exhaustive()
-    }
-}
-
-#[cfg(feature = "futures")]
-impl futures::future::FusedFuture for WaitTimer<'_> {
-    fn is_terminated(&self) -> bool {
-        self.timer.is_none()
     }
 }
