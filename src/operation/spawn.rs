@@ -131,8 +131,8 @@ impl<P: Send + 'static> CompletionPort<P> {
     ///
     /// # Panics
     ///
-    /// If it is called outside a tokio runtime; the work is dropped. A panic of `packet` ends the task; no packet
-    /// is posted then.
+    /// If it is called outside a tokio runtime; the work is dropped, and its packet posted as of a cancelled one. A panic of `packet`
+    /// ends the task; no packet is posted then.
     ///
     /// # Examples
     ///

@@ -65,6 +65,8 @@ impl<T> Duty<T> {
         };
         calls.make(discard);
         self.deliver(&core, outcome, &mut calls);
+        // The result goes here if nobody is left to take it.
+        calls.make(|| drop(core));
         calls.end();
     }
 
