@@ -55,3 +55,18 @@ fn a_due_time_at_the_end_of_the_clock_does_not_keep_a_runtime_from_ringing() {
         assert!(begin.elapsed() < HOUR + SECOND, "the deadline rang, and not the timer");
     });
 }
+
+#[test]
+fn a_runtime_that_is_run_within_a_blocked_wait_rings_for_its_own() {
+    let queue = ApcQueue::new();
+    let call = || {
+        paused().block_on(async {
+            let (timer, begin) = (WaitableTimer::auto(), time::Instant::now());
+            timer.set(Due::after(HOUR), None);
+            time::timeout(HOUR * 2, timer.wait()).await.expect("what is due beats the deadline");
+            assert!(begin.elapsed() < HOUR + SECOND, "the deadline rang, and not the timer");
+        });
+    };
+    queue.handle().queue(call).expect("the queue is there");
+    assert_eq!(queue.blocking_sleep(Duration::ZERO), Alertable::Alerted);
+}
