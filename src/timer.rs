@@ -266,7 +266,8 @@ impl WaitableTimer {
     ///
     /// # Panics
     ///
-    /// Only if a waker does, or if the thread that rings cannot be started; the timer has been set then.
+    /// Only if a waker does, or a completion call in its drop, or if the thread that rings cannot be started; the timer has been set
+    /// then.
     ///
     /// # Examples
     ///
@@ -288,11 +289,17 @@ impl WaitableTimer {
     /// [`set`](WaitableTimer::set) with a completion call: `routine` is queued at each expiry and told when that was due. Win32
     /// `SetWaitableTimer` with a completion routine.
     ///
+    /// The routine is an [`ApcRoutine<Instant>`](crate::ApcRoutine), made by [`ApcHandle::routine`](crate::ApcHandle::routine) of the
+    /// queue of the task or thread that is to make the call.
+    ///
     /// The expiry signals first and queues then, so that an alertable wait for this very timer is answered and the call
     /// stays queued; that is the kernel's order, and not Wine's. A call that is queued and not yet made is not queued again.
     /// Setting the timer again, cancelling it, or dropping its last handle takes a call back that was queued and not begun. If at an expiry
     /// nobody will ever make the call, the timer is cancelled and its state stays, as when a Win32 thread ends. A release given back
     /// queues nothing.
+    ///
+    /// The timer keeps the routine until it is set again or cancelled, also after its last expiry. So a routine that has a handle to its own
+    /// timer, to set it again, keeps that timer: [`cancel`](WaitableTimer::cancel) it when it is done with.
     ///
     /// The runtime in which this is called rings, or where there is none the thread of the process.
     ///
@@ -302,28 +309,19 @@ impl WaitableTimer {
     ///
     /// # Examples
     ///
-    /// `routine` is what [`ApcHandle::routine`](crate::ApcHandle::routine) makes:
-    ///
     /// ```
-    /// use batons::{Alertable, ApcQueue, AutoResetEvent, Due, WaitableTimer};
+    /// use batons::{Alertable, ApcQueue, Due, WaitableTimer};
     /// use std::time::{Duration, Instant};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() {
-    /// let (queue, stop) = (ApcQueue::new(), AutoResetEvent::new(false));
-    /// let (mut ticks, last) = (0, stop.clone());
-    /// let tick = queue.handle().routine(move |_due: Instant| {
-    ///     ticks += 1;
-    ///     if ticks == 3 {
-    ///         last.set();
-    ///     }
-    /// });
-    /// let timer = WaitableTimer::auto();
-    /// timer.set_with(Due::after(Duration::from_secs(1)), Some(Duration::from_secs(1)), tick);
-    /// while queue.alertable(stop.wait()).await == Alertable::Alerted {
-    ///     println!("a tick was handled here");
+    /// let (queue, timer) = (ApcQueue::new(), WaitableTimer::auto());
+    /// let tick = queue.handle().routine(|due: Instant| println!("due at {due:?}"));
+    /// timer.set_with(Due::after(Duration::from_secs(1)), Some(Duration::from_secs(60)), tick);
+    /// for _ in 0..3 {
+    ///     // The call is made in here.
+    ///     assert_eq!(queue.alertable(std::future::pending::<()>()).await, Alertable::Alerted);
     /// }
-    /// timer.cancel();
     /// # }
     /// ```
     #[allow(clippy::must_use_candidate)] // as `set`
@@ -338,7 +336,7 @@ impl WaitableTimer {
     ///
     /// # Panics
     ///
-    /// Only if a waker does; the timer has been cancelled then.
+    /// Only if a waker does, or a completion call in its drop; the timer has been cancelled then.
     ///
     /// # Examples
     ///
@@ -359,9 +357,11 @@ impl WaitableTimer {
 
     /// Whether the timer is set. Stale as soon as it is read: report it, do not act on it.
     ///
+    /// An expiry that is due and was not noticed happens now, and releases who waits.
+    ///
     /// # Panics
     ///
-    /// Only if a waker does of whom this look releases.
+    /// Only if the waker of somebody released does.
     ///
     /// # Examples
     ///
@@ -393,8 +393,8 @@ impl WaitableTimer {
     ///
     /// # Panics
     ///
-    /// The future panics if it is polled again after it answered, or if no thread can be started where one must
-    /// ring.
+    /// The future panics if it is polled again after it answered, if no thread can be started where one must
+    /// ring, or if the waker of another does that is released by an expiry noticed here.
     ///
     /// # Examples
     ///
@@ -419,7 +419,7 @@ impl WaitableTimer {
     ///
     /// # Panics
     ///
-    /// As [`is_set`](WaitableTimer::is_set); nothing was taken then.
+    /// As [`is_set`](WaitableTimer::is_set).
     ///
     /// # Examples
     ///

@@ -159,7 +159,7 @@ const TABLE: &[Row] = &[
         kind: Kind::Code,
     },
     Row {
-        files: &["timer.rs"],
+        files: &["timer.rs", "timer/wait.rs"],
         modules: &["dispatch", "sync", "error", "clock"],
         crates: &["futures"],
         never: MACHINERY,

@@ -69,19 +69,15 @@ impl<T: Send + 'static> Operation<T> {
     ///
     /// # Examples
     ///
-    /// `routine` is what [`ApcHandle::routine`](crate::ApcHandle::routine) makes:
-    ///
     /// ```
-    /// use batons::{Alertable, ApcQueue, Operation};
-    ///
+    /// # use batons::{ApcQueue, Operation};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), batons::OperationError> {
     /// let queue = ApcQueue::new();
-    /// let done = queue.handle().routine(|()| println!("the sum is there"));
-    /// let sum = Operation::spawn_with(async { 40 + 2 }, done);
-    /// let nothing_else = std::future::pending::<()>();
-    /// assert_eq!(queue.alertable(nothing_else).await, Alertable::Alerted); // prints it
-    /// assert_eq!(sum.result().await?, 42);
+    /// let done = queue.handle().routine(|()| println!("complete"));
+    /// let operation = Operation::spawn_with(async { 42 }, done);
+    /// assert!(queue.alertable(std::future::pending::<()>()).await.is_alerted());
+    /// assert_eq!(operation.result().await?, 42);
     /// # Ok(())
     /// # }
     /// ```
@@ -135,8 +131,8 @@ impl<P: Send + 'static> CompletionPort<P> {
     ///
     /// # Panics
     ///
-    /// If it is called outside a tokio runtime; the work is dropped. A panic of `packet` ends the task; no packet
-    /// is posted then.
+    /// If it is called outside a tokio runtime; the work is dropped, and its packet posted as of a cancelled one. A panic of `packet`
+    /// ends the task; no packet is posted then.
     ///
     /// # Examples
     ///

@@ -1,7 +1,7 @@
-//! The wait for a timer, and who rings for it.
+//! The wait for a timer.
 
 use super::{Tick, WaitableTimer};
-use crate::dispatch::{Answer, Halves, Leave, Part, Wait, drop_part, is_last_call, poll_part};
+use crate::dispatch::{Answer, Calls, Halves, Leave, Part, Wait, drop_part, is_last_call, poll_part};
 use std::{
     fmt,
     future::Future,
@@ -79,17 +79,11 @@ impl Future for WaitTimer<'_> {
 
 impl Drop for WaitTimer<'_> {
     fn drop(&mut self) {
-        /// Also if a waker panics to whom the release is given on.
-        struct Unattend<'a, 'b>(&'a mut WaitTimer<'b>);
-
-        impl Drop for Unattend<'_, '_> {
-            fn drop(&mut self) {
-                self.0.unattend(false);
-            }
-        }
-
-        let leaving = Unattend(self);
-        drop_part(leaving.0);
+        let mut calls = Calls::default();
+        // May hand its release to somebody whose waker panics.
+        calls.make(|| drop_part(self));
+        calls.make(|| self.unattend(false));
+        calls.end();
     }
 }
 
