@@ -4,7 +4,7 @@
 use super::actor::{Actor, Sleeper};
 use super::op::Op;
 use super::parse::{Order, Program, Step};
-use super::time::TICK;
+use super::time::{TICK, Time};
 use super::world::{Begun, World};
 use std::{
     any::Any,
@@ -21,17 +21,23 @@ pub(crate) enum Mode {
     Eager,
     /// The same, but a deadline is a poll and a drop: what the timeout of a runtime does.
     Dropping,
+    /// As eager, with timers on the paused clock of a tokio runtime instead of a manual one.
+    Paused,
     /// Whoever is woken is polled only when the program needs it.
     Lazy,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 3] = [Self::Eager, Self::Dropping, Self::Lazy];
+    pub(crate) const ALL: [Self; 4] = [Self::Eager, Self::Dropping, Self::Paused, Self::Lazy];
 
     /// Whether `program` can be performed like this: deadlines need everybody to be at rest, and an APC runs when its
     /// actor is polled.
     pub(crate) fn suits(self, program: &Program) -> bool {
-        self != Self::Lazy || !program.any(|op| op.has_deadline() || op.is_about_calls())
+        match self {
+            Self::Eager | Self::Dropping => true,
+            Self::Paused => cfg!(feature = "tokio") && program.any(Op::makes_timer),
+            Self::Lazy => !program.any(|op| op.has_deadline() || op.is_about_calls()),
+        }
     }
 }
 
@@ -72,7 +78,9 @@ enum Fault {
 ///
 /// At the first difference.
 pub(crate) fn play(program: &Program, mode: Mode) -> Result<(), Difference> {
-    let mut player = Player::new(program, mode);
+    let time = Arc::new(Time::new(mode == Mode::Paused));
+    let _inside = time.enter();
+    let mut player = Player::new(program, mode, &time);
     let guarded = |performed: Result<Result<(), Fault>, Box<dyn Any + Send>>| {
         performed.unwrap_or_else(|panic| Err(Fault::Got(format!("a panic: {}", message(&*panic)))))
     };
@@ -127,10 +135,10 @@ struct Player {
 type Finished = BTreeMap<usize, String>;
 
 impl Player {
-    fn new(program: &Program, mode: Mode) -> Self {
+    fn new(program: &Program, mode: Mode, time: &Arc<Time>) -> Self {
         let actors = (0..program.actors).map(|_| Actor::default()).collect();
         let keeps = mode != Mode::Dropping && !program.any(Op::makes_timer);
-        Self { mode, actors, world: World::new(program.actors, mode), keeps }
+        Self { mode, actors, world: World::new(program.actors, mode, time), keeps }
     }
 
     fn step(&mut self, step: &Step) -> Result<(), Fault> {

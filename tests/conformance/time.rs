@@ -12,26 +12,56 @@ use std::{
     task::{Context, Poll, Waker},
     time::Duration,
 };
+use tokio::runtime::{self, Runtime};
 
 /// How far time goes on at once, in milliseconds.
 pub(crate) const TICK: u64 = 20;
 
 /// The time, in milliseconds from the beginning of the program, and whom to wake when.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Time {
     now: AtomicU64,
-    /// By which the timers run.
-    clock: ManualClock,
+    hands: Hands,
     alarms: Lock<BTreeMap<Alarm, Waker>>,
     entered: AtomicU64,
+}
+
+/// What turns the clock by which the timers run.
+#[derive(Debug)]
+enum Hands {
+    Manual(ManualClock),
+    /// A runtime whose time is paused.
+    Paused(Runtime),
 }
 
 /// When, and whose.
 type Alarm = (u64, u64);
 
 impl Time {
+    /// A time that begins, by the clock of a runtime if it is `paused`.
+    pub(crate) fn new(paused: bool) -> Self {
+        let hands = if paused {
+            let mut runtime = runtime::Builder::new_current_thread();
+            Hands::Paused(runtime.enable_time().start_paused(true).build().expect("a runtime with time"))
+        } else {
+            Hands::Manual(ManualClock::new())
+        };
+        Self { now: AtomicU64::new(0), hands, alarms: Lock::default(), entered: AtomicU64::new(0) }
+    }
+
     pub(crate) fn clock(&self) -> Clock {
-        self.clock.clock()
+        match &self.hands {
+            Hands::Manual(clock) => clock.clock(),
+            Hands::Paused(_) => Clock::system(),
+        }
+    }
+
+    /// Where its clock is to be seen.
+    pub(crate) fn enter(&self) -> Option<runtime::EnterGuard<'_>> {
+        match &self.hands {
+            Hands::Manual(_) => None,
+            Hands::Paused(runtime) => Some(runtime.enter()),
+        }
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -41,7 +71,11 @@ impl Time {
     /// Goes on to the next tick, at which timers expire.
     pub(crate) fn go_on(&self) {
         self.now.fetch_add(TICK, SeqCst);
-        self.clock.advance(Duration::from_millis(TICK));
+        let tick = Duration::from_millis(TICK);
+        match &self.hands {
+            Hands::Manual(clock) => clock.advance(tick),
+            Hands::Paused(runtime) => runtime.block_on(tokio::time::advance(tick)),
+        }
     }
 
     /// Wakes those whose deadline is over.

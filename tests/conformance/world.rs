@@ -78,10 +78,14 @@ impl Thread {
 }
 
 impl World {
-    pub(crate) fn new(actors: usize, mode: Mode) -> Arc<Self> {
-        let time = Arc::new(Time::default());
+    pub(crate) fn new(actors: usize, mode: Mode, time: &Arc<Time>) -> Arc<Self> {
         let slots = Lock::new(Slots::new(Names::new(time.clock())));
-        Arc::new(Self { mode, time, slots, threads: (0..actors).map(|_| Thread::new()).collect() })
+        Arc::new(Self {
+            mode,
+            time: Arc::clone(time),
+            slots,
+            threads: (0..actors).map(|_| Thread::new()).collect(),
+        })
     }
 
     pub(crate) fn is_dead(&self, actor: usize) -> bool {
