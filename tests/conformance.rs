@@ -20,6 +20,8 @@ mod own;
 mod parse;
 #[path = "conformance/play.rs"]
 mod play;
+#[path = "conformance/random.rs"]
+mod random;
 #[path = "conformance/slots.rs"]
 mod slots;
 #[path = "conformance/time.rs"]

@@ -10,6 +10,17 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+/// How many APCs of an actor there are of these kinds.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// That it has begun.
+    pub(crate) begun: AtomicUsize,
+    /// That may wait and have not ended.
+    pub(crate) slow: AtomicUsize,
+    /// Of those, that it is in.
+    pub(crate) inside: AtomicUsize,
+}
+
 /// An APC of an actor.
 pub(crate) struct Made {
     world: Weak<World>,
@@ -32,7 +43,7 @@ impl Made {
     }
 
     fn begin(&self) -> Option<Begun> {
-        self.world().begins_call(self.actor);
+        self.world().counts(self.actor).begun.fetch_add(1, SeqCst);
         self.call.does.as_ref().map(|op| self.world().begin(self.actor, op))
     }
 
@@ -55,30 +66,34 @@ impl Made {
     }
 
     /// Makes it, and waits where it waits.
-    pub(crate) async fn slowly(self) {
-        let inside = Inside::new(self.world().running(self.actor));
-        let answer = match self.begin() {
-            None => None,
-            Some(Begun::Done(answer)) => Some(answer),
-            Some(Begun::Waits(limited)) => Some(limited.await),
-        };
-        drop(inside);
-        self.end(answer);
+    pub(crate) fn slowly(self) -> impl Future<Output = ()> + Send {
+        let counts = self.world().counts(self.actor);
+        let slow = One::of(&counts, |counts| &counts.slow);
+        async move {
+            let inside = One::of(&counts, |counts| &counts.inside);
+            let answer = match self.begin() {
+                None => None,
+                Some(Begun::Done(answer)) => Some(answer),
+                Some(Begun::Waits(limited)) => Some(limited.await),
+            };
+            drop((inside, slow));
+            self.end(answer);
+        }
     }
 }
 
-/// As long as it is there the actor is in an APC that waits.
-struct Inside(Arc<AtomicUsize>);
+/// One of those that are counted, as long as it is there.
+struct One(Arc<Counts>, fn(&Counts) -> &AtomicUsize);
 
-impl Inside {
-    fn new(running: Arc<AtomicUsize>) -> Self {
-        running.fetch_add(1, SeqCst);
-        Self(running)
+impl One {
+    fn of(counts: &Arc<Counts>, which: fn(&Counts) -> &AtomicUsize) -> Self {
+        which(counts).fetch_add(1, SeqCst);
+        Self(Arc::clone(counts), which)
     }
 }
 
-impl Drop for Inside {
+impl Drop for One {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, SeqCst);
+        self.1(&self.0).fetch_sub(1, SeqCst);
     }
 }

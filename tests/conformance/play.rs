@@ -11,7 +11,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::SeqCst},
 };
 
 /// How a program is performed.
@@ -81,15 +81,32 @@ pub(crate) fn play(program: &Program, mode: Mode) -> Result<(), Difference> {
     let time = Arc::new(Time::new(mode == Mode::Paused));
     let _inside = time.enter();
     let mut player = Player::new(program, mode, &time);
-    let guarded = |performed: Result<Result<(), Fault>, Box<dyn Any + Send>>| {
-        performed.unwrap_or_else(|panic| Err(Fault::Got(format!("a panic: {}", message(&*panic)))))
-    };
     for (index, step) in program.steps.iter().enumerate() {
-        guarded(catch_unwind(AssertUnwindSafe(|| player.step(step))))
-            .map_err(|fault| difference(program, mode, index, fault))?;
+        guarded(|| player.step(step)).map_err(|fault| difference(program, mode, index, fault))?;
     }
-    guarded(catch_unwind(AssertUnwindSafe(|| player.end())))
-        .map_err(|fault| difference(program, mode, program.steps.len(), fault))
+    guarded(|| player.end()).map_err(|fault| difference(program, mode, program.steps.len(), fault))
+}
+
+/// Performs a program whose outcomes are open, and notes them.
+///
+/// # Errors
+///
+/// At whatever cannot be the outcome of any program.
+pub(crate) fn record(mut program: Program) -> Result<Program, Difference> {
+    let time = Arc::new(Time::new(false));
+    let mut player = Player::new(&program, Mode::Eager, &time);
+    for index in 0..program.steps.len() {
+        let observed = guarded(|| player.observe(&program.steps[index]));
+        program.steps[index].outcome =
+            observed.map_err(|fault| difference(&program, Mode::Eager, index, fault))?;
+    }
+    Ok(program)
+}
+
+/// A panic is a fault.
+fn guarded<T>(performed: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(performed))
+        .unwrap_or_else(|panic| Err(Fault::Got(format!("a panic: {}", message(&*panic)))))
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
@@ -146,6 +163,12 @@ impl Player {
     }
 
     fn eager_step(&mut self, step: &Step) -> Result<(), Fault> {
+        let got = self.observe(step)?;
+        if fits(&step.outcome, &got) { Ok(()) } else { Err(Fault::Got(got)) }
+    }
+
+    /// Performs a step and lets all come to rest.
+    fn observe(&mut self, step: &Step) -> Result<String, Fault> {
         let mut finished = Finished::new();
         let mut first = self.perform(&step.order, &mut finished)?;
         self.rest(&mut finished)?;
@@ -154,8 +177,7 @@ impl Player {
             first = finished.remove(&actor).unwrap_or(first);
         }
         let others = finished.into_iter().map(|(actor, answer)| format!(" | a{actor} {answer}"));
-        let got = first + &others.collect::<String>();
-        if fits(&step.outcome, &got) { Ok(()) } else { Err(Fault::Got(got)) }
+        Ok(first + &others.collect::<String>())
     }
 
     fn lazy_step(&mut self, step: &Step) -> Result<(), Fault> {
@@ -255,10 +277,11 @@ impl Player {
             return Ok(());
         }
         while let Some(actor) = self.actors.iter().position(Actor::is_woken) {
-            let begun = self.world.begun_calls(actor);
+            let counts = self.world.counts(actor);
+            let begun = counts.begun.load(SeqCst);
             if let Some(answer) = self.ask(actor) {
                 finished.insert(actor, answer);
-            } else if self.world.begun_calls(actor) == begun {
+            } else if counts.begun.load(SeqCst) == begun {
                 return Err(Fault::Got(format!("a{actor} was woken for nothing")));
             }
         }

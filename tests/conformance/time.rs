@@ -1,5 +1,6 @@
 //! The time of a program, and waits that it ends.
 
+use super::apcs::Counts;
 use super::waits::Waiting;
 use batons::{Clock, ManualClock, blocking};
 use std::{
@@ -7,7 +8,7 @@ use std::{
     future::Future,
     mem,
     pin::Pin,
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
+    sync::atomic::{AtomicU64, Ordering::SeqCst},
     sync::{Arc, Mutex as Lock, PoisonError},
     task::{Context, Poll, Waker},
     time::Duration,
@@ -106,8 +107,9 @@ pub(crate) struct Limited {
     late: &'static str,
     /// Whether the deadline is a poll and a drop, instead of the crate's own last call.
     drops: bool,
-    /// How many calls the actor is in, and how many it was in when it began to wait.
-    calls: (Arc<AtomicUsize>, usize),
+    /// The actor's calls, and how many of them it was in when it began to wait.
+    calls: Arc<Counts>,
+    outside: usize,
     /// Whether the deadline ended it.
     pub(crate) expired: bool,
 }
@@ -119,16 +121,16 @@ impl Limited {
         limit: Option<u64>,
         late: &'static str,
         drops: bool,
-        calls: &Arc<AtomicUsize>,
+        calls: &Arc<Counts>,
     ) -> Self {
         let alarm = limit.map(|limit| (time.now() + limit, time.entered.fetch_add(1, SeqCst)));
-        let calls = (Arc::clone(calls), calls.load(SeqCst));
-        Self { waiting, time: Arc::clone(time), alarm, late, drops, calls, expired: false }
+        let (calls, outside) = (Arc::clone(calls), calls.inside.load(SeqCst));
+        Self { waiting, time: Arc::clone(time), alarm, late, drops, calls, outside, expired: false }
     }
 
     /// Whether it is making calls. That ends it, and no deadline does.
     fn is_alerted(&self) -> bool {
-        self.calls.0.load(SeqCst) > self.calls.1
+        self.calls.inside.load(SeqCst) > self.outside
     }
 
     fn is_over(&self) -> bool {
@@ -136,14 +138,16 @@ impl Limited {
     }
 
     fn last_poll(&mut self, cx: &mut Context<'_>) -> Option<String> {
-        if self.drops {
-            match self.waiting.as_mut().poll(cx) {
-                Poll::Ready(answer) => Some(answer),
-                Poll::Pending => None,
+        // A last call leaves a call that waits to the next wait, where Win32 is in it for as long as it takes.
+        if self.drops || self.calls.slow.load(SeqCst) > 0 {
+            if let Poll::Ready(answer) = self.waiting.as_mut().poll(cx) {
+                return Some(answer);
             }
-        } else {
-            blocking::wait_timeout(self.waiting.as_mut(), Duration::ZERO).ok()
         }
+        if self.drops || self.is_alerted() {
+            return None;
+        }
+        blocking::wait_timeout(self.waiting.as_mut(), Duration::ZERO).ok()
     }
 }
 
@@ -158,7 +162,7 @@ impl Future for Limited {
                 this.expired = answer.is_none();
                 return Poll::Ready(answer.unwrap_or_else(|| this.late.to_owned()));
             }
-            // The last call has begun a call that waits.
+            // It has begun a call that waits.
         }
         let answer = this.waiting.as_mut().poll(cx);
         if let Some(alarm) = this.alarm {

@@ -1,7 +1,7 @@
 //! What the actors of a program share, and what each of them is to the others: an owner, a queue of APCs
 //! and a thread that may end. An APC performs its operation in here while its actor is polled.
 
-use super::apcs::Made;
+use super::apcs::{Counts, Made};
 use super::names::Names;
 use super::op::{Call, Op, Wait, When};
 use super::play::Mode;
@@ -11,7 +11,6 @@ use super::waits::alertable;
 use batons::{ApcHandle, ApcQueue, Due, ManualResetEvent, Owner};
 use std::{
     mem,
-    sync::atomic::{AtomicUsize, Ordering::SeqCst},
     sync::{Arc, Mutex as Lock, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -31,10 +30,7 @@ struct Thread {
     ended: ManualResetEvent,
     /// The APCs that ran since its last answer.
     notes: Lock<Vec<String>>,
-    /// How many APCs that wait it is in.
-    running: Arc<AtomicUsize>,
-    /// How many APCs it has begun.
-    begun: AtomicUsize,
+    counts: Arc<Counts>,
 }
 
 /// What a thread has until it ends.
@@ -64,8 +60,7 @@ impl Thread {
             calls,
             ended: ManualResetEvent::new(false),
             notes: Lock::default(),
-            running: Arc::default(),
-            begun: AtomicUsize::default(),
+            counts: Arc::default(),
         }
     }
 
@@ -155,8 +150,8 @@ impl World {
             _ => waiting,
         };
         let late = if matches!(what, Wait::Sleep) { "ok" } else { "timeout" };
-        let (drops, running) = (self.mode == Mode::Dropping, &self.threads[actor].running);
-        Ok(Begun::Waits(Limited::new(waiting, &self.time, limit, late, drops, running)))
+        let (drops, counts) = (self.mode == Mode::Dropping, &self.threads[actor].counts);
+        Ok(Begun::Waits(Limited::new(waiting, &self.time, limit, late, drops, counts)))
     }
 
     fn set_timer(
@@ -200,19 +195,8 @@ impl World {
 
     // ===== what the APCs of an actor leave =====
 
-    /// How many APCs that wait the actor is in.
-    pub(crate) fn running(&self, actor: usize) -> Arc<AtomicUsize> {
-        Arc::clone(&self.threads[actor].running)
-    }
-
-    /// The actor begins an APC.
-    pub(crate) fn begins_call(&self, actor: usize) {
-        self.threads[actor].begun.fetch_add(1, SeqCst);
-    }
-
-    /// How many APCs the actor has begun.
-    pub(crate) fn begun_calls(&self, actor: usize) -> usize {
-        self.threads[actor].begun.load(SeqCst)
+    pub(crate) fn counts(&self, actor: usize) -> Arc<Counts> {
+        Arc::clone(&self.threads[actor].counts)
     }
 
     pub(crate) fn note(&self, actor: usize, entry: String) {
