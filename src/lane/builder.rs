@@ -130,6 +130,10 @@ impl LaneBuilder {
             gap_accepted: false,
             failures: BTreeMap::new(),
             syncs: BTreeSet::new(),
+            window: self.window,
+            spare: self.window,
+            queued: 0,
+            owed: 0,
             closed: false,
             cancelled: false,
             reached: BTreeMap::new(),
@@ -140,7 +144,7 @@ impl LaneBuilder {
         };
         Lane {
             inner: Arc::new(Inner {
-                room: Semaphore::new(self.window, self.window),
+                room: Semaphore::new(0, i32::MAX as u32),
                 weight: Semaphore::new(self.max_weight, self.max_weight),
                 longest_run: self.longest_run,
                 locked: Mutex::new(Locked { state, owned: Some(Box::new(owned)) }),

@@ -55,7 +55,7 @@ pub(super) enum Holder {
 #[must_use]
 pub(super) struct After<D> {
     pub(super) wake: Vec<ManualResetEvent>,
-    /// So many numbers passed, of so much weight.
+    /// So much room is for those who wait for it, and so much weight has passed.
     pub(super) passed: u32,
     pub(super) weight: u32,
     /// No tickets will be issued any more.
@@ -85,8 +85,15 @@ pub(super) struct State<D> {
     pub(super) gap_accepted: bool,
     /// By number; only the lowest matters, unless there are synchronization points.
     pub(super) failures: BTreeMap<u64, Failure>,
-    /// Synchronization points that were issued and not passed.
+    /// Synchronization points that were issued and not passed, and the last one that was.
     pub(super) syncs: BTreeSet<u64>,
+    pub(super) window: u32,
+    /// Numbers that may be issued at once. None while somebody is [`queued`](State::queued): all room is his then.
+    pub(super) spare: u32,
+    /// How many wait for room.
+    pub(super) queued: u32,
+    /// Numbers that are out beyond a window that was made smaller.
+    pub(super) owed: u32,
     pub(super) closed: bool,
     pub(super) cancelled: bool,
     /// Who waits for the head to reach a number.
@@ -244,13 +251,15 @@ impl<D> State<D> {
     /// The head has passed, as a loss or not.
     pub(super) fn pass(&mut self, lost: u64, after: &mut After<D>) {
         let Some(slot) = self.slots.pop_front() else { return };
-        after.passed += 1;
+        self.room_back(after);
         after.weight += slot.weight;
         after.wake.extend(slot.ready);
         if let Stand::Deposited(value) = slot.stand {
             after.dropped.push(value);
         }
-        self.syncs.remove(&self.head);
+        if self.syncs.contains(&self.head) {
+            self.pass_sync();
+        }
         self.head += 1;
         self.gap = if lost > 0 { self.gap + lost } else { 0 };
         self.gap_accepted = false;
@@ -258,6 +267,39 @@ impl<D> State<D> {
         while let Some(first) = self.reached.first_entry().filter(|first| *first.key() <= self.head) {
             after.wake.push(first.remove());
         }
+    }
+
+    /// The head is a synchronization point: it parts what comes after it from all failures before it.
+    fn pass_sync(&mut self) {
+        self.syncs = self.syncs.split_off(&self.head);
+        let root = self.failures.keys().next().copied();
+        self.failures.retain(|&failed, _| Some(failed) == root || failed >= self.head);
+    }
+
+    /// One number more may be issued.
+    pub(super) fn room_back(&mut self, after: &mut After<D>) {
+        if self.owed > 0 {
+            self.owed -= 1;
+        } else if self.queued == 0 {
+            self.spare += 1;
+        } else {
+            after.passed += 1;
+        }
+    }
+
+    /// Takes room for `count` numbers, if it is there and nobody waits for it.
+    pub(super) fn take_room(&mut self, count: u32) -> bool {
+        let fits = self.queued == 0 && self.spare >= count;
+        if fits {
+            self.spare -= count;
+        }
+        fits
+    }
+
+    /// Somebody waits for room from here on.
+    pub(super) fn queue(&mut self, after: &mut After<D>) {
+        self.queued += 1;
+        after.passed += std::mem::take(&mut self.spare);
     }
 
     /// Takes the deposits from the head on, `most` of them, into `run`.
