@@ -56,17 +56,33 @@
 
 mod builder;
 mod commit;
+mod crew;
+mod deposits;
 mod failure;
 mod issue;
+mod iter;
+mod pipeline;
 mod snapshot;
 mod state;
+#[cfg(all(feature = "futures", feature = "tokio"))]
+mod stream;
 mod ticket;
 mod turn;
 
 pub use builder::LaneBuilder;
 pub use commit::{CommitRun, Commits, Run};
+pub use deposits::Deposits;
 pub use failure::OnFailure;
+pub use iter::{InLaneIter, LaneIteratorExt};
+pub use pipeline::{
+    Failed, FromIter, FromTryIter, Nothing, Pipeline, Report, Runnable, Source, Stage, Then, ThenBlocking,
+    Work, pipeline, try_pipeline,
+};
+#[cfg(feature = "futures")]
+pub use pipeline::{FromStream, FromTryStream, stream_pipeline, try_stream_pipeline};
 pub use snapshot::Counters;
+#[cfg(all(feature = "futures", feature = "tokio"))]
+pub use stream::{InLane, LaneStreamExt};
 pub use ticket::Ticket;
 pub use turn::{HeldTurn, OwnedTurn, Turn};
 

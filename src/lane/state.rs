@@ -236,7 +236,8 @@ impl<D> State<D> {
                     self.pass(1, after);
                 }
                 Stand::Deposited(_) => {
-                    after.wake.extend(self.driver.clone());
+                    // One that is set was not looked at since.
+                    after.wake.extend(self.driver.as_ref().filter(|driver| !driver.is_set()).cloned());
                     return true;
                 }
                 Stand::Issued => {
@@ -315,6 +316,18 @@ impl<D> State<D> {
         self.holder = Holder::Run(run.len() as u64);
         self.counters.run(run.len() as u64);
         run
+    }
+}
+
+impl<D> State<D> {
+    /// Takes the deposit of the head, which passes.
+    pub(super) fn take_head(&mut self, after: &mut After<D>) -> Option<D> {
+        let slot = self.slots.front_mut()?;
+        let Stand::Deposited(value) = std::mem::replace(&mut slot.stand, Stand::Issued) else { return None };
+        self.counters.committed += 1;
+        self.counters.deposited += 1;
+        self.pass(0, after);
+        Some(value)
     }
 }
 
