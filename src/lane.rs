@@ -64,6 +64,7 @@ mod iter;
 mod pipeline;
 mod snapshot;
 mod state;
+mod station;
 #[cfg(all(feature = "futures", feature = "tokio"))]
 mod stream;
 mod ticket;
@@ -81,6 +82,7 @@ pub use pipeline::{
 #[cfg(feature = "futures")]
 pub use pipeline::{FromStream, FromTryStream, stream_pipeline, try_stream_pipeline};
 pub use snapshot::Counters;
+pub use station::{Station, StationTurn};
 #[cfg(all(feature = "futures", feature = "tokio"))]
 pub use stream::{InLane, LaneStreamExt};
 pub use ticket::Ticket;
@@ -89,6 +91,7 @@ pub use turn::{HeldTurn, OwnedTurn, Turn};
 use crate::{Failure, LaneError, ManualResetEvent, Semaphore, blocking};
 use commit::Committer;
 use state::{After, Slot, Stand, State};
+use station::Stations;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -115,6 +118,7 @@ struct Inner<T, D> {
     weight: Semaphore,
     /// The longest run that is committed in one call.
     longest_run: usize,
+    stations: Stations,
     locked: Mutex<Locked<T, D>>,
 }
 
@@ -170,7 +174,13 @@ impl<T, D> Lane<T, D> {
 
     /// What was put off until the lock was released.
     fn follow(&self, after: After<D>) {
-        let After { wake, passed, weight, ends, dropped } = after;
+        let After { wake, passed, weight, ends, dropped, lost, failure } = after;
+        if let Some(seq) = lost {
+            self.inner.stations.pass_over(seq);
+        }
+        if let Some(failure) = failure {
+            self.inner.stations.fail(&failure);
+        }
         if ends {
             self.inner.room.close();
             self.inner.weight.close();
@@ -349,6 +359,7 @@ impl<T, D> Lane<T, D> {
         after.wake.extend(state.driver.clone());
         drop(locked);
         self.follow(after);
+        self.inner.stations.cancel();
     }
 
     /// Makes the window larger or smaller. A smaller one takes effect as numbers pass.

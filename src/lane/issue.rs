@@ -207,6 +207,7 @@ impl<T, D> Lane<T, D> {
         if ticket.seq() >= locked.state.head {
             locked.state.syncs.insert(ticket.seq());
         }
+        self.inner.stations.sync(ticket.seq());
         self.settle(locked, After::default());
         Ok(ticket)
     }

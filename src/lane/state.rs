@@ -62,11 +62,22 @@ pub(super) struct After<D> {
     pub(super) ends: bool,
     /// Deposits that nobody will commit, to be dropped.
     pub(super) dropped: Vec<D>,
+    /// What the stations must hear of: a number that ended, and one that failed.
+    pub(super) lost: Option<u64>,
+    pub(super) failure: Option<Failure>,
 }
 
 impl<D> Default for After<D> {
     fn default() -> Self {
-        Self { wake: Vec::new(), passed: 0, weight: 0, ends: false, dropped: Vec::new() }
+        Self {
+            wake: Vec::new(),
+            passed: 0,
+            weight: 0,
+            ends: false,
+            dropped: Vec::new(),
+            lost: None,
+            failure: None,
+        }
     }
 }
 
@@ -167,6 +178,7 @@ impl<D> State<D> {
         after: &mut After<D>,
     ) {
         if seq < self.head || self.poisoned(seq).is_some() || self.cancelled {
+            after.lost = Some(seq);
             // Its place is of no consequence any more, but it must not block whom a synchronization point lets on.
             if let Some(slot) = self.slot(seq) {
                 slot.stand = Stand::Lost;
@@ -182,12 +194,15 @@ impl<D> State<D> {
         if matches!(policy, OnFailure::Poison | OnFailure::UntilSync) {
             let label = slot.label.clone();
             self.fail(Failure { seq, label, cause: cause() }, after);
+        } else if policy != OnFailure::Stop {
+            after.lost = Some(seq);
         }
     }
 
     /// Nothing above the failed number is committed from here on.
     pub(super) fn fail(&mut self, failure: Failure, after: &mut After<D>) {
         let seq = failure.seq;
+        after.failure = Some(failure.clone());
         self.counters.failed += 1;
         self.failures.entry(seq).or_insert(failure);
         after.ends |= self.on_failure != OnFailure::UntilSync;
