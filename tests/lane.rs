@@ -287,3 +287,42 @@ fn weight_is_bounded_and_the_heaviest_is_admitted_alone() {
     assert!(waits.is_woken());
     assert_ready!(waits.poll()).expect("room").skip();
 }
+
+#[test]
+fn a_window_that_shrinks_under_a_long_run_neither_jams_nor_is_exceeded() {
+    let lane = collecting(8, OnFailure::Poison);
+    let mut tickets: Vec<_> = (0..8).map(|_| ticket(&lane)).collect();
+    lane.resize(4);
+    assert_eq!(lane.room(), 0);
+    for ticket in tickets.split_off(1) {
+        let n = ticket.seq();
+        ticket.deposit(n).expect("no failure");
+    }
+    tickets.pop().expect("the head").deposit(0).expect("no failure"); // all eight pass in one run
+    assert_eq!((lane.frontier(), lane.room()), (8, 4));
+    let tickets: Vec<_> = (0..4).map(|_| ticket(&lane)).collect();
+    assert!(matches!(lane.try_ticket(), Err(LaneError::WouldBlock)));
+    lane.resize(2);
+    let mut tickets = tickets.into_iter();
+    for n in 0..2 {
+        tickets.next().expect("four are out").deposit(n).expect("no failure");
+        assert_eq!(lane.room(), 0, "two are out still");
+    }
+    lane.resize(3);
+    assert_eq!(lane.room(), 1);
+    drop(tickets);
+}
+
+#[test]
+fn what_was_issued_after_a_synchronization_point_that_has_passed_is_not_poisoned() {
+    let lane = collecting(8, OnFailure::UntilSync);
+    let (a, b) = (ticket(&lane), ticket(&lane));
+    let sync = assert_ready!(spawn(lane.sync()).poll()).expect("room");
+    b.fail("no");
+    a.deposit(0).expect("below");
+    sync.deposit(2).expect("the point itself");
+    assert_eq!(lane.frontier(), 3);
+    ticket(&lane).deposit(3).expect("after the point");
+    assert_eq!(lane.with_value(|value| value.0.clone()), [0, 2, 3]);
+    assert_eq!(lane.failure().map(|failure| failure.seq()), Some(1));
+}

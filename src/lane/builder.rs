@@ -1,6 +1,9 @@
 //! What can be set before a lane is built.
 
-use super::{Inner, Lane, Locked, OnFailure, Owned, Run, commit::Committer, snapshot::Counters, state};
+use super::{
+    Inner, Lane, Locked, OnFailure, Owned, Run, commit::Committer, snapshot::Counters, state,
+    station::Stations,
+};
 use crate::Semaphore;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::error::Error;
@@ -130,6 +133,10 @@ impl LaneBuilder {
             gap_accepted: false,
             failures: BTreeMap::new(),
             syncs: BTreeSet::new(),
+            window: self.window,
+            spare: self.window,
+            queued: 0,
+            owed: 0,
             closed: false,
             cancelled: false,
             reached: BTreeMap::new(),
@@ -140,9 +147,10 @@ impl LaneBuilder {
         };
         Lane {
             inner: Arc::new(Inner {
-                room: Semaphore::new(self.window, self.window),
+                room: Semaphore::new(0, i32::MAX as u32),
                 weight: Semaphore::new(self.max_weight, self.max_weight),
                 longest_run: self.longest_run,
+                stations: Stations::default(),
                 locked: Mutex::new(Locked { state, owned: Some(Box::new(owned)) }),
             }),
         }

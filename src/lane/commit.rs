@@ -192,6 +192,15 @@ impl<T, D> Commits<T, D> {
         blocking::wait(self.next_run())
     }
 
+    pub(super) fn lane(&self) -> &Lane<T, D> {
+        &self.lane
+    }
+
+    /// Set when there may be something to look at.
+    pub(super) fn event(&self) -> &ManualResetEvent {
+        &self.event
+    }
+
     fn look(&self) -> Option<Option<CommitRun<T, D>>> {
         let mut after = After::default();
         let mut locked = self.lane.lock();

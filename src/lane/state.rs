@@ -55,18 +55,29 @@ pub(super) enum Holder {
 #[must_use]
 pub(super) struct After<D> {
     pub(super) wake: Vec<ManualResetEvent>,
-    /// So many numbers passed, of so much weight.
+    /// So much room is for those who wait for it, and so much weight has passed.
     pub(super) passed: u32,
     pub(super) weight: u32,
     /// No tickets will be issued any more.
     pub(super) ends: bool,
     /// Deposits that nobody will commit, to be dropped.
     pub(super) dropped: Vec<D>,
+    /// What the stations must hear of: a number that ended, and one that failed.
+    pub(super) lost: Option<u64>,
+    pub(super) failure: Option<Failure>,
 }
 
 impl<D> Default for After<D> {
     fn default() -> Self {
-        Self { wake: Vec::new(), passed: 0, weight: 0, ends: false, dropped: Vec::new() }
+        Self {
+            wake: Vec::new(),
+            passed: 0,
+            weight: 0,
+            ends: false,
+            dropped: Vec::new(),
+            lost: None,
+            failure: None,
+        }
     }
 }
 
@@ -85,8 +96,15 @@ pub(super) struct State<D> {
     pub(super) gap_accepted: bool,
     /// By number; only the lowest matters, unless there are synchronization points.
     pub(super) failures: BTreeMap<u64, Failure>,
-    /// Synchronization points that were issued and not passed.
+    /// Synchronization points that were issued and not passed, and the last one that was.
     pub(super) syncs: BTreeSet<u64>,
+    pub(super) window: u32,
+    /// Numbers that may be issued at once. None while somebody is [`queued`](State::queued): all room is his then.
+    pub(super) spare: u32,
+    /// How many wait for room.
+    pub(super) queued: u32,
+    /// Numbers that are out beyond a window that was made smaller.
+    pub(super) owed: u32,
     pub(super) closed: bool,
     pub(super) cancelled: bool,
     /// Who waits for the head to reach a number.
@@ -160,6 +178,7 @@ impl<D> State<D> {
         after: &mut After<D>,
     ) {
         if seq < self.head || self.poisoned(seq).is_some() || self.cancelled {
+            after.lost = Some(seq);
             // Its place is of no consequence any more, but it must not block whom a synchronization point lets on.
             if let Some(slot) = self.slot(seq) {
                 slot.stand = Stand::Lost;
@@ -175,12 +194,15 @@ impl<D> State<D> {
         if matches!(policy, OnFailure::Poison | OnFailure::UntilSync) {
             let label = slot.label.clone();
             self.fail(Failure { seq, label, cause: cause() }, after);
+        } else if policy != OnFailure::Stop {
+            after.lost = Some(seq);
         }
     }
 
     /// Nothing above the failed number is committed from here on.
     pub(super) fn fail(&mut self, failure: Failure, after: &mut After<D>) {
         let seq = failure.seq;
+        after.failure = Some(failure.clone());
         self.counters.failed += 1;
         self.failures.entry(seq).or_insert(failure);
         after.ends |= self.on_failure != OnFailure::UntilSync;
@@ -229,7 +251,8 @@ impl<D> State<D> {
                     self.pass(1, after);
                 }
                 Stand::Deposited(_) => {
-                    after.wake.extend(self.driver.clone());
+                    // One that is set was not looked at since.
+                    after.wake.extend(self.driver.as_ref().filter(|driver| !driver.is_set()).cloned());
                     return true;
                 }
                 Stand::Issued => {
@@ -244,13 +267,15 @@ impl<D> State<D> {
     /// The head has passed, as a loss or not.
     pub(super) fn pass(&mut self, lost: u64, after: &mut After<D>) {
         let Some(slot) = self.slots.pop_front() else { return };
-        after.passed += 1;
+        self.room_back(after);
         after.weight += slot.weight;
         after.wake.extend(slot.ready);
         if let Stand::Deposited(value) = slot.stand {
             after.dropped.push(value);
         }
-        self.syncs.remove(&self.head);
+        if self.syncs.contains(&self.head) {
+            self.pass_sync();
+        }
         self.head += 1;
         self.gap = if lost > 0 { self.gap + lost } else { 0 };
         self.gap_accepted = false;
@@ -258,6 +283,39 @@ impl<D> State<D> {
         while let Some(first) = self.reached.first_entry().filter(|first| *first.key() <= self.head) {
             after.wake.push(first.remove());
         }
+    }
+
+    /// The head is a synchronization point: it parts what comes after it from all failures before it.
+    fn pass_sync(&mut self) {
+        self.syncs = self.syncs.split_off(&self.head);
+        let root = self.failures.keys().next().copied();
+        self.failures.retain(|&failed, _| Some(failed) == root || failed >= self.head);
+    }
+
+    /// One number more may be issued.
+    pub(super) fn room_back(&mut self, after: &mut After<D>) {
+        if self.owed > 0 {
+            self.owed -= 1;
+        } else if self.queued == 0 {
+            self.spare += 1;
+        } else {
+            after.passed += 1;
+        }
+    }
+
+    /// Takes room for `count` numbers, if it is there and nobody waits for it.
+    pub(super) fn take_room(&mut self, count: u32) -> bool {
+        let fits = self.queued == 0 && self.spare >= count;
+        if fits {
+            self.spare -= count;
+        }
+        fits
+    }
+
+    /// Somebody waits for room from here on.
+    pub(super) fn queue(&mut self, after: &mut After<D>) {
+        self.queued += 1;
+        after.passed += std::mem::take(&mut self.spare);
     }
 
     /// Takes the deposits from the head on, `most` of them, into `run`.
@@ -273,6 +331,18 @@ impl<D> State<D> {
         self.holder = Holder::Run(run.len() as u64);
         self.counters.run(run.len() as u64);
         run
+    }
+}
+
+impl<D> State<D> {
+    /// Takes the deposit of the head, which passes.
+    pub(super) fn take_head(&mut self, after: &mut After<D>) -> Option<D> {
+        let slot = self.slots.front_mut()?;
+        let Stand::Deposited(value) = std::mem::replace(&mut slot.stand, Stand::Issued) else { return None };
+        self.counters.committed += 1;
+        self.counters.deposited += 1;
+        self.pass(0, after);
+        Some(value)
     }
 }
 

@@ -146,6 +146,7 @@ impl<T, D> Ticket<T, D> {
     ///
     /// Only if the committer does, in this call; the number fails then.
     pub fn deposit(mut self, result: D) -> Result<(), LaneError> {
+        self.lane.inner.stations.pass_over(self.seq);
         let mut locked = self.lane.lock();
         if let Some(refusal) = locked.state.refusal(self.seq) {
             drop(locked);
@@ -168,11 +169,15 @@ impl<T, D> Ticket<T, D> {
     /// The number fails, and this is why. Everything below is committed, nothing above ever is; under [`OnFailure::Stop`] the lane
     /// stops here.
     pub fn fail(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) {
+        self.fail_now(cause.into());
+    }
+
+    pub(super) fn fail_now(&mut self, cause: Box<dyn Error + Send + Sync>) {
         let policy = match self.lane.policy() {
             policy @ (OnFailure::Stop | OnFailure::UntilSync) => policy,
             _ => OnFailure::Poison,
         };
-        self.lose(policy, || Cause::from(cause.into()));
+        self.lose(policy, || Cause::from(cause));
     }
 
     /// Accepts that numbers right before this one were lost, after [`LaneError::Gap`].
@@ -194,7 +199,7 @@ impl<T, D> Ticket<T, D> {
         self.seq
     }
 
-    fn lose(&mut self, policy: OnFailure, cause: impl FnOnce() -> Cause) {
+    pub(super) fn lose(&mut self, policy: OnFailure, cause: impl FnOnce() -> Cause) {
         if mem::replace(&mut self.over, true) {
             return;
         }
@@ -202,6 +207,10 @@ impl<T, D> Ticket<T, D> {
         let mut locked = self.lane.lock();
         locked.state.lose(self.seq, policy, cause, &mut after);
         self.lane.settle(locked, after);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over
     }
 
     /// Its number was committed by a turn.

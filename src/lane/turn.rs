@@ -35,6 +35,7 @@ impl<B: BorrowMut<Ticket<T, D>>, T, D> HeldTurn<B, T, D> {
         let (seq, lane) = (ticket.borrow().seq(), ticket.borrow().lane().clone());
         let (owned, gap) = lane.begin_turn(seq)?;
         ticket.borrow_mut().committed();
+        lane.inner.stations.pass_over(seq);
         Ok(Self { ticket, owned: Some(owned), gap, deposits: PhantomData })
     }
 
@@ -69,16 +70,7 @@ impl<B: BorrowMut<Ticket<T, D>>, T, D> HeldTurn<B, T, D> {
     /// The turn is handed on at the first poll; dropped before that it is handed on as well.
     pub async fn pass(self) {
         drop(self);
-        let mut yielded = false;
-        future::poll_fn(|cx| {
-            if yielded {
-                return Poll::Ready(());
-            }
-            yielded = true;
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
+        yield_once().await;
     }
 
     /// The number fails, and this is why; what was done to the value stays done.
@@ -133,6 +125,20 @@ impl<B: BorrowMut<Ticket<T, D>>, T: fmt::Debug, D> fmt::Debug for HeldTurn<B, T,
     }
 }
 
+/// Lets others run.
+pub(super) async fn yield_once() {
+    let mut yielded = false;
+    future::poll_fn(|cx| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 impl<T, D> Lane<T, D> {
     /// Whether the turn of `seq` has come; if not, what to wait for.
     pub(super) fn awaits_turn(&self, seq: u64) -> Result<Option<ManualResetEvent>, LaneError> {
@@ -148,7 +154,7 @@ impl<T, D> Lane<T, D> {
         Ok(Some(slot.ready.get_or_insert_with(|| ManualResetEvent::new(false)).clone()))
     }
 
-    fn begin_turn(&self, seq: u64) -> Result<(Box<Owned<T, D>>, u64), LaneError> {
+    pub(super) fn begin_turn(&self, seq: u64) -> Result<(Box<Owned<T, D>>, u64), LaneError> {
         let mut locked = self.lock();
         let state = &mut locked.state;
         if let Some(refusal) = state.refusal(seq) {
@@ -167,7 +173,7 @@ impl<T, D> Lane<T, D> {
     }
 
     /// Gives back what a turn had, and commits the number or loses it.
-    fn end_turn(&self, seq: u64, owned: Box<Owned<T, D>>, lost: Option<(OnFailure, Cause)>) {
+    pub(super) fn end_turn(&self, seq: u64, owned: Box<Owned<T, D>>, lost: Option<(OnFailure, Cause)>) {
         let mut after = After::default();
         let mut locked = self.lock();
         locked.owned = Some(owned);
