@@ -61,6 +61,7 @@ mod snapshot;
 mod state;
 mod ticket;
 mod turn;
+mod value;
 
 pub use builder::LaneBuilder;
 pub use commit::{CommitRun, Commits, Run};
