@@ -49,9 +49,8 @@ pub(crate) fn with_ripgrep(pattern: &str, folder: &Path, threads: u32) -> Result
     }
     let same = compare(pattern, folder, threads)?;
     // Good codes: something was found, nothing was. What cannot be read is the same for all.
-    let [ours, sorted, unsorted] = in_turns(|who| {
-        Taken::program(&mut command(who, pattern, folder, threads)?, &[0, 1, 2])
-    })?;
+    let [ours, sorted, unsorted] =
+        in_turns(|who| Taken::program(&mut command(who, pattern, folder, threads)?, &[0, 1, 2]))?;
     println!("{:<24} {ours}", format!("osearch -j{threads}"));
     println!("{:<24} {sorted}", "rg --sort path");
     println!("{:<24} {unsorted}", format!("rg -j{threads}, unsorted"));

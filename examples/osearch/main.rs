@@ -64,7 +64,8 @@ fn main() -> ExitCode {
 fn options() -> Result<Option<Options>, lexopt::Error> {
     let mut parser = lexopt::Parser::from_env();
     let processors = std::thread::available_parallelism().ok().and_then(|n| u32::try_from(n.get()).ok());
-    let mut options = Options { compare: false, threads: processors.unwrap_or(1).min(MAX_THREADS), what: None };
+    let mut options =
+        Options { compare: false, threads: processors.unwrap_or(1).min(MAX_THREADS), what: None };
     let mut values: Vec<OsString> = Vec::new();
     while let Some(argument) = parser.next()? {
         match argument {

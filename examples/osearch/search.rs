@@ -106,8 +106,7 @@ pub(crate) fn search<W: Write + Send>(
     threads: u32,
     writer: W,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
-    let matcher =
-        RegexMatcherBuilder::new().line_terminator(Some(b'\n')).multi_line(true).build(pattern)?;
+    let matcher = RegexMatcherBuilder::new().line_terminator(Some(b'\n')).multi_line(true).build(pattern)?;
     let walk = WalkBuilder::new(folder)
         .add_custom_ignore_filename(".rgignore")
         .sort_by_file_name(|a, b| a.cmp(b))
