@@ -69,6 +69,7 @@ mod station;
 mod stream;
 mod ticket;
 mod turn;
+mod value;
 
 pub use builder::LaneBuilder;
 pub use commit::{CommitRun, Commits, Run};
