@@ -57,6 +57,7 @@
 mod builder;
 mod commit;
 mod failure;
+mod keyed;
 mod snapshot;
 mod state;
 mod ticket;
@@ -65,6 +66,7 @@ mod turn;
 pub use builder::LaneBuilder;
 pub use commit::{CommitRun, Commits, Run};
 pub use failure::OnFailure;
+pub use keyed::{HeldKeyTurn, KeyTicket, KeyTurn, Keyed, OwnedKeyTurn};
 pub use snapshot::Counters;
 pub use ticket::Ticket;
 pub use turn::{HeldTurn, OwnedTurn, Turn};

@@ -69,16 +69,7 @@ impl<B: BorrowMut<Ticket<T, D>>, T, D> HeldTurn<B, T, D> {
     /// The turn is handed on at the first poll; dropped before that it is handed on as well.
     pub async fn pass(self) {
         drop(self);
-        let mut yielded = false;
-        future::poll_fn(|cx| {
-            if yielded {
-                return Poll::Ready(());
-            }
-            yielded = true;
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
+        yield_once().await;
     }
 
     /// The number fails, and this is why; what was done to the value stays done.
@@ -131,6 +122,20 @@ impl<B: BorrowMut<Ticket<T, D>>, T: fmt::Debug, D> fmt::Debug for HeldTurn<B, T,
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Turn").field("seq", &self.seq()).field("value", &**self).finish()
     }
+}
+
+/// Lets whatever else is ready run, once.
+pub(super) async fn yield_once() {
+    let mut yielded = false;
+    future::poll_fn(|cx| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl<T, D> Lane<T, D> {
