@@ -3,14 +3,14 @@
 use batons::lane::{KeyTicket, Keyed};
 use batons::{LaneError, ManualResetEvent, wait_any};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task::spawn};
 
 /// A thread that waits longer than this is taken for deadlocked.
-const FOREVER: Duration = Duration::from_secs(120);
+const FOREVER: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_key_has_its_turns_in_order_and_one_at_a_time() {
@@ -248,9 +248,7 @@ fn use_keys(ticket: &mut KeyTicket, number: u64, chosen: &[usize], keys: &[Key],
         let last = keys[key].last.swap(number, SeqCst);
         assert!(last < number, "{number} came after {last}");
     }
-    if number % 5 == 0 {
-        thread::yield_now();
-    }
+    thread::yield_now();
     for &key in chosen {
         keys[key].held.store(false, SeqCst);
     }
@@ -259,42 +257,47 @@ fn use_keys(ticket: &mut KeyTicket, number: u64, chosen: &[usize], keys: &[Key],
     }
 }
 
+/// A ticket with a number in the order of all, and its keys, each once.
+fn take(keyed: &Keyed<usize>, issued: &Mutex<u64>, seed: &mut u64) -> (KeyTicket, u64, Vec<usize>) {
+    let mut chosen = choose(seed);
+    let (ticket, number) = {
+        // In one step, so that the order of both is the same.
+        let mut issued = issued.lock().expect("no panic under it");
+        *issued += 1;
+        (keyed.tickets(&chosen), *issued)
+    };
+    chosen.sort_unstable();
+    chosen.dedup();
+    (ticket, number, chosen)
+}
+
 #[test]
 fn ten_thousand_random_tickets_on_threads_do_not_deadlock() {
     let keyed: Keyed<usize> = Keyed::new();
     let keys: Vec<_> = (0..16).map(|_| Key { held: false.into(), last: 0.into() }).collect();
-    let keys = Arc::new(keys);
-    let issued = Arc::new(Mutex::new(0_u64));
-    let threads: Vec<_> = (1..=8_u64)
-        .map(|thread| {
-            let (keyed, keys, issued) = (keyed.clone(), Arc::clone(&keys), Arc::clone(&issued));
-            thread::spawn(move || {
-                let mut seed = thread.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-                for _ in 0..1250 {
-                    let mut chosen = choose(&mut seed);
-                    // The number and the ticket in one step, so that the order of both is the same.
-                    let mut number = issued.lock().expect("no panic under it");
-                    *number += 1;
-                    let (mut ticket, number) = (keyed.tickets(&chosen), { *number });
-                    chosen.sort_unstable();
-                    chosen.dedup();
-                    match random(&mut seed) % 8 {
-                        0 => drop(ticket),
-                        1 => {
-                            let used =
-                                AssertUnwindSafe(|| use_keys(&mut ticket, number, &chosen, &keys, true));
-                            let panic = catch_unwind(used).expect_err("it was told to");
-                            let text = panic.downcast_ref::<&str>().copied().unwrap_or_default();
-                            assert_eq!(text, "on purpose");
-                        }
-                        _ => use_keys(&mut ticket, number, &chosen, &keys, false),
-                    }
+    let issued = Mutex::new(0_u64);
+    let work = &|mut seed: u64| {
+        for _ in 0..320 {
+            // Several at a time, some of which are given up while they wait.
+            let mut tickets: Vec<_> = (0..4).map(|_| take(&keyed, &issued, &mut seed)).collect();
+            tickets.retain(|_| random(&mut seed) % 8 > 0);
+            for (mut ticket, number, chosen) in tickets {
+                if random(&mut seed) % 8 > 0 {
+                    use_keys(&mut ticket, number, &chosen, &keys, false);
+                    continue;
                 }
-            })
-        })
-        .collect();
-    for thread in threads {
-        thread.join().expect("no key was held twice or out of order");
-    }
+                let panics = AssertUnwindSafe(|| use_keys(&mut ticket, number, &chosen, &keys, true));
+                let panic = catch_unwind(panics).expect_err("it was told to");
+                let text = panic.downcast_ref::<&str>().copied();
+                assert_eq!(text, Some("on purpose"));
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for thread in 1..=8_u64 {
+            scope.spawn(move || work(thread.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+        }
+    });
+    assert_eq!(*issued.lock().expect("no panic under it"), 10_240);
     assert_eq!((keyed.keys(), keyed.waiting()), (0, 0));
 }
