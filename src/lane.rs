@@ -61,6 +61,7 @@ mod deposits;
 mod failure;
 mod issue;
 mod iter;
+mod keyed;
 mod pipeline;
 mod snapshot;
 mod state;
@@ -76,6 +77,7 @@ pub use commit::{CommitRun, Commits, Run};
 pub use deposits::Deposits;
 pub use failure::OnFailure;
 pub use iter::{InLaneIter, LaneIteratorExt};
+pub use keyed::{HeldKeyTurn, KeyTicket, KeyTurn, Keyed, OwnedKeyTurn};
 pub use pipeline::{
     Failed, FromIter, FromTryIter, Nothing, Pipeline, Report, Runnable, Source, Stage, Then, ThenBlocking,
     Work, pipeline, try_pipeline,

@@ -203,6 +203,47 @@ fn a_committer_that_fails_fails_the_number_it_took_last() {
 }
 
 #[test]
+fn a_run_that_is_written_as_a_whole_fails_as_a_whole() {
+    let lane = Lane::builder().committer(Vec::new(), |all: &mut Vec<u64>, run| {
+        let first = run.next_seq();
+        let written: Vec<_> = run.by_ref().collect();
+        if written.contains(&3) {
+            run.fail_at(first);
+            return Err("nothing of it is on the disk".into());
+        }
+        all.extend(written);
+        Ok(())
+    });
+    let mut tickets: Vec<_> = (0..5).map(|_| ticket(&lane)).collect();
+    tickets.remove(0).deposit(0).expect("no failure");
+    for ticket in tickets.into_iter().rev() {
+        let n = ticket.seq();
+        let _ = ticket.deposit(n);
+    }
+    assert_eq!(lane.with_value(|all| all.clone()), [0]);
+    assert_eq!((lane.frontier(), lane.failure().map(|failure| failure.seq())), (1, Some(1)));
+}
+
+#[test]
+fn a_driven_run_fails_at_the_number_that_is_told() {
+    for (told, failed) in [(None, 3), (Some(0), 0), (Some(2), 2), (Some(4), 3), (Some(u64::MAX), 3)] {
+        let lane: Lane<(), u64> = Lane::builder().build(());
+        let mut commits = lane.commits();
+        for n in 0..5 {
+            ticket(&lane).deposit(n).expect("no failure");
+        }
+        let mut run = assert_ready!(spawn(commits.next_run()).poll()).expect("a run");
+        assert_eq!(run.by_ref().take(4).count(), 4);
+        if let Some(told) = told {
+            run.run().fail_at(told);
+        }
+        assert!(matches!(run.fail("on purpose"), Err(LaneError::Poisoned(_))));
+        assert_eq!(lane.frontier(), failed);
+        assert_eq!(lane.failure().map(|failure| failure.seq()), Some(failed));
+    }
+}
+
+#[test]
 fn explicit_numbers_are_refused_with_a_reason() {
     let lane: Lane<(), ()> = Lane::builder().first(10).window(4).build(());
     let mut twelve = lane.ticket_at(12).expect("within the window");

@@ -108,7 +108,7 @@ impl LaneBuilder {
     }
 
     /// A lane over `value` whose deposits are committed by `commit`, called with each run of them, in order, by whoever
-    /// completes the head. If it fails or panics, the number that it took from the run last fails.
+    /// completes the head. If it fails or panics, the number that it took from the run last fails, or the one that it told by [`Run::fail_at`].
     pub fn committer<T, D>(
         self,
         value: T,

@@ -19,6 +19,8 @@ pub struct Run<D> {
     /// The number of the first that is still in there.
     next: u64,
     gap: u64,
+    /// The number that fails if the commit does, where it is not the one that was taken last.
+    failed: Option<u64>,
     deposits: VecDeque<D>,
 }
 
@@ -33,6 +35,14 @@ impl<D> Run<D> {
     #[must_use]
     pub fn gap(&self) -> u64 {
         self.gap
+    }
+
+    /// If the commit fails, it is `seq` that fails, and those below are committed; unless this is called it is the number that was
+    /// taken last. Who writes many at once and cannot tell which of them arrived names the first.
+    ///
+    /// A number that was not taken is as good as the one that was taken last.
+    pub fn fail_at(&mut self, seq: u64) {
+        self.failed = Some(seq);
     }
 }
 
@@ -81,7 +91,7 @@ impl<T, D> Lane<T, D> {
         let (first, gap) = (locked.state.head, locked.state.gap);
         let deposits = locked.state.take_run(self.inner.longest_run, std::mem::take(&mut owned.spare));
         let length = deposits.len() as u64;
-        Some(Begun { owned, first, length, run: Run { next: first, gap, deposits } })
+        Some(Begun { owned, first, length, run: Run { next: first, gap, failed: None, deposits } })
     }
 
     /// Commits a run, and whatever has become ready meanwhile. Only the head leads, so nobody waits for
@@ -120,8 +130,10 @@ impl<T, D> Lane<T, D> {
         locked.owned = Some(owned);
         let state = &mut locked.state;
         state.holder = Holder::Nobody;
-        // The one that was taken last is the one that failed; those before it are committed.
-        let done = if outcome.is_ok() { length } else { (run.next - first).saturating_sub(1) };
+        // Unless it was told otherwise, the one that was taken last failed; those before it are committed.
+        let last = run.next.saturating_sub(1);
+        let failed = run.failed.map_or(last, |told| told.min(last));
+        let done = if outcome.is_ok() { length } else { failed.saturating_sub(first) };
         for _ in 0..done {
             state.pass(0, &mut after);
         }
@@ -237,7 +249,7 @@ impl<T, D> CommitRun<T, D> {
         self.end(Ok(()));
     }
 
-    /// The number that was taken last failed; those before it are committed.
+    /// The number that was taken last failed, or the one that was [told](Run::fail_at); those before it are committed.
     ///
     /// # Errors
     ///
