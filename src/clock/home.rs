@@ -84,11 +84,16 @@ impl Homes {
 #[cfg(feature = "tokio")]
 type Entered = Option<tokio::runtime::Id>;
 #[cfg(not(feature = "tokio"))]
-type Entered = ();
+type Entered = Option<std::convert::Infallible>;
 
+#[cfg(feature = "tokio")]
 fn entered() -> Entered {
-    #[cfg(feature = "tokio")]
-    return tokio::runtime::Handle::try_current().ok().map(|runtime| runtime.id());
+    tokio::runtime::Handle::try_current().ok().map(|runtime| runtime.id())
+}
+
+#[cfg(not(feature = "tokio"))]
+fn entered() -> Entered {
+    None
 }
 
 thread_local! {
