@@ -26,7 +26,7 @@ const KINDS: [(&str, u32); 13] = [
 ];
 
 /// Cases without a test.
-const EXCUSED: [(&str, &str); 74] = [
+const EXCUSED: [(&str, &str); 70] = [
     ("B-34", "a failed allocation aborts the process; no growth can be refused"),
     ("B-36", "excluded by the types: only a guard can release"),
     ("B-37", "excluded by the types: only a guard can release"),
@@ -78,12 +78,8 @@ const EXCUSED: [(&str, &str); 74] = [
     ("NA-28", "excluded by the types: a handle is always valid"),
     ("TM-02", "excluded by the types: there are two kinds"),
     ("TM-14", "excluded by the types: a period is never negative"),
-    ("TM-31", "the queue's part of it comes with the APCs"),
-    ("TM-32", "the queue's part of it comes with the APCs"),
-    ("TM-41", "the queue's part of it comes with the APCs"),
     ("TM-43", "nothing wakes a machine that sleeps; there is nothing to ask for"),
     ("TM-47", "excluded by the types: only what can be signaled is accepted"),
-    ("TM-48", "comes with the names"),
     ("TM-54", "no timer queues: a runtime's tasks and intervals are that"),
     ("TM-55", "no timer queues: a runtime's tasks and intervals are that"),
     ("TM-56", "no timer queues: a runtime's tasks and intervals are that"),
