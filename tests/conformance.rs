@@ -50,6 +50,7 @@ fn replayable() -> impl Iterator<Item = Program> {
     scripted().into_iter().filter(|program| program.lacks().is_empty())
 }
 
+// cases: TM-31, TM-32, TM-41, TM-48
 #[test]
 fn scripted_programs_agree() {
     let programs = scripted();

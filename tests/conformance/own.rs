@@ -127,6 +127,18 @@ fn timers_in_the_order_of_their_due_times() {
     );
 }
 
+/// However late an expiry is noticed, the next one is a period after its due time; and after the call if that was a
+/// date in the past.
+#[test]
+fn the_phase_of_periods() {
+    plays(
+        "a0 timer h0 A => ok\na0 settimer h0 20 60 => ok(0)\nh advance 60 => ok\na0 query h0 => T(1)\n\
+         a0 wait 0 h0 => ok\na0 wait inf h0 => pending\nh advance 20 => ok | a0 ok\nh advance 40 => ok\n\
+         a0 wait 0 h0 => timeout\na0 settimer h0 past 60 => ok(0)\na0 wait 0 h0 => ok\nh advance 40 => ok\n\
+         a0 wait 0 h0 => timeout\na0 wait inf h0 => pending\nh advance 20 => ok | a0 ok",
+    );
+}
+
 // ===== names =====
 
 /// A name is that of its handles: one who waits keeps the object and not the name, and so does a timer that runs.

@@ -102,8 +102,7 @@ fn steps(about: About) -> impl Strategy<Value = Vec<String>> {
 
 /// Performs a program in one mode and compares it with the others.
 fn same(steps: &[String]) {
-    let steps = steps.iter().map(|step| format!("{step} => *\n")).collect::<String>();
-    let text = format!("prog random\nactors 4\n{OBJECTS}{steps}end\n");
+    let text = format!("prog random\nactors 4\n{OBJECTS}{} => *\nend\n", steps.join(" => *\n"));
     let program = programs(&text).expect("it is a program").remove(0);
     let program = record(program).unwrap_or_else(|difference| panic!("{difference}"));
     for mode in Mode::ALL.into_iter().filter(|mode| mode.suits(&program)) {
