@@ -43,11 +43,14 @@ enum Object {
     Auto,
     Manual,
     Calls,
+    /// A call of a timer.
+    Routine,
     Port,
     Operation,
 }
 
-const OBJECTS: [Object; 5] = [Object::Auto, Object::Manual, Object::Calls, Object::Port, Object::Operation];
+const OBJECTS: [Object; 6] =
+    [Object::Auto, Object::Manual, Object::Calls, Object::Routine, Object::Port, Object::Operation];
 
 #[derive(Debug, Clone, Copy)]
 enum Shape {
@@ -62,6 +65,8 @@ struct World {
     clock: ManualClock,
     auto: WaitableTimer,
     manual: WaitableTimer,
+    /// Only its calls count.
+    caller: WaitableTimer,
     queue: ApcQueue,
     /// For waits that are alertable besides.
     quiet: ApcQueue,
@@ -81,6 +86,7 @@ impl World {
         let world = Box::leak(Box::new(Self {
             auto: WaitableTimer::auto_on(&clock.clock()),
             manual: WaitableTimer::manual_on(&clock.clock()),
+            caller: WaitableTimer::auto_on(&clock.clock()),
             clock,
             queue: ApcQueue::new(),
             quiet: ApcQueue::new(),
@@ -90,6 +96,7 @@ impl World {
             beside: AutoResetEvent::new(false),
         }));
         world.set(Due::after(SECOND));
+        world.call(Due::after(SECOND));
         world
     }
 
@@ -98,11 +105,15 @@ impl World {
         self.manual.set(due, Some(SECOND));
     }
 
+    fn call(&self, due: Due) {
+        self.caller.set_with(due, Some(SECOND), self.queue.handle().routine(|_: Instant| {}));
+    }
+
     fn member(&'static self, object: Object) -> BoxedWait<'static, ()> {
         match object {
             Object::Auto => self.auto.wait().boxed(|()| ()),
             Object::Manual => self.manual.wait().boxed(|()| ()),
-            Object::Calls => self.beside.wait().boxed(|()| ()),
+            Object::Calls | Object::Routine => self.beside.wait().boxed(|()| ()),
             Object::Port => self.port.next().boxed(drop),
             Object::Operation => self.operation.wait().boxed(|()| ()),
         }
@@ -112,7 +123,7 @@ impl World {
         match object {
             Object::Auto => Box::pin(self.auto.wait()),
             Object::Manual => Box::pin(self.manual.wait()),
-            Object::Calls => self.alertable(self.beside.wait()),
+            Object::Calls | Object::Routine => self.alertable(self.beside.wait()),
             Object::Port => Box::pin(async { drop(self.port.next().await) }),
             Object::Operation => Box::pin(self.operation.wait()),
         }
@@ -129,8 +140,12 @@ impl World {
         };
         match (shape, object) {
             (Shape::Single, _) => self.single(object),
-            (Shape::Any, Object::Calls) => self.alertable(wait_any(waits(AutoResetEvent::new(false)))),
-            (Shape::All, Object::Calls) => self.alertable(wait_all(waits(AutoResetEvent::new(false)))),
+            (Shape::Any, Object::Calls | Object::Routine) => {
+                self.alertable(wait_any(waits(AutoResetEvent::new(false))))
+            }
+            (Shape::All, Object::Calls | Object::Routine) => {
+                self.alertable(wait_all(waits(AutoResetEvent::new(false))))
+            }
             (Shape::Any, _) => ended(wait_any(waits(AutoResetEvent::new(false)))),
             (Shape::All, _) => ended(wait_all(waits(AutoResetEvent::new(true)))),
             (Shape::Alertable, _) => ended(self.quiet.alertable(self.single(object))),
@@ -139,7 +154,7 @@ impl World {
 
     fn signal(&self, object: Object) {
         match object {
-            Object::Auto | Object::Manual => self.clock.advance(SECOND),
+            Object::Auto | Object::Manual | Object::Routine => self.clock.advance(SECOND),
             Object::Calls => drop(self.queue.handle().queue(|| {})),
             Object::Port => drop(self.port.post(7)),
             Object::Operation => self.run_task(),
@@ -200,7 +215,7 @@ const CALLS: [Call; 17] = [
 
 fn call_back(call: Call, world: &'static World, object: Object, mut other: Wait) {
     let every = move || OBJECTS.map(|object| world.member(object)).into_iter().collect::<Vec<_>>();
-    let timers = [&world.auto, &world.manual];
+    let timers = [&world.auto, &world.manual, &world.caller];
     let once = |mut wait: Wait| poll(&mut wait, &Arc::<Hook>::default().waker());
     match call {
         Call::SignalTheSame => world.signal(object),
@@ -212,10 +227,8 @@ fn call_back(call: Call, world: &'static World, object: Object, mut other: Wait)
             world.set(Due::after(Duration::ZERO));
         }
         Call::SetWithRoutine => {
-            for timer in timers {
-                let routine = world.queue.handle().routine(|_: Instant| {});
-                timer.set_with(Due::after(Duration::ZERO), Some(SECOND), routine);
-            }
+            world.call(Due::after(SECOND));
+            world.call(Due::after(Duration::ZERO));
         }
         Call::CancelTimers => {
             let _ = timers.map(WaitableTimer::cancel);
@@ -318,6 +331,7 @@ fn play(cause: Cause, op: Op, call: Call, shape: Shape, object: Object) -> &'sta
 
 /// Whatever has happened, each object still does what it is for.
 fn check_usable(world: &'static World) {
+    world.caller.cancel();
     let mut waits = [&world.auto, &world.manual].map(|timer| {
         timer.set(Due::after(SECOND), None);
         assert!(!timer.is_set());

@@ -56,7 +56,11 @@ fn each(test: impl Fn(ManualClock, WaitableTimer, ApcQueue)) {
 /// What `wait` answers; on a paused clock, so that it fails at once if it would hang.
 #[cfg(feature = "tokio")]
 async fn answer<F: Future>(wait: F) -> F::Output {
-    tokio::time::timeout(SECOND * 3_600, wait).await.expect("it hangs")
+    let (begin, hour) = (tokio::time::Instant::now(), SECOND * 3_600);
+    let answer = tokio::time::timeout(hour, wait).await.expect("it hangs");
+    // The deadline looks once more, and may find what nobody was woken for.
+    assert!(begin.elapsed() < hour, "nobody woke it");
+    answer
 }
 
 // ===== when it is made, by whom, and what it is told =====
