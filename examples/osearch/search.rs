@@ -107,10 +107,8 @@ pub(crate) fn search<W: Write + Send>(
     writer: W,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
     let matcher = RegexMatcherBuilder::new().line_terminator(Some(b'\n')).multi_line(true).build(pattern)?;
-    let walk = WalkBuilder::new(folder)
-        .add_custom_ignore_filename(".rgignore")
-        .sort_by_file_name(|a, b| a.cmp(b))
-        .build();
+    let walk =
+        WalkBuilder::new(folder).add_custom_ignore_filename(".rgignore").sort_by_file_name(Ord::cmp).build();
     let walk = Mutex::new(walk);
     let output = Output { writer, found: false, complained: false };
     let lane = Lane::builder().window(threads.saturating_mul(WINDOW)).committer(output, |output, run| {
@@ -148,12 +146,12 @@ fn member<W: Write>(walk: &Mutex<Walk>, lane: &Lane<Output<W>, Found>, matcher: 
         };
         printer.get_mut().get_mut().place = Some(place);
         for path in paths {
-            let searched = path.map_err(|why| why.to_string()).and_then(|path| {
+            let done = path.map_err(|why| why.to_string()).and_then(|path| {
                 let path = path.path();
-                let searched = searcher.search_path(matcher, path, printer.sink_with_path(matcher, path));
-                searched.map_err(|why| format!("{}: {why}", path.display()))
+                let done = searcher.search_path(matcher, path, printer.sink_with_path(matcher, path));
+                done.map_err(|why| format!("{}: {why}", path.display()))
             });
-            if let Err(why) = searched {
+            if let Err(why) = done {
                 let errors = &mut printer.get_mut().get_mut().found.errors;
                 errors.extend_from_slice(format!("osearch: {why}\n").as_bytes());
             }

@@ -89,7 +89,7 @@ struct Entry {
 
 /// All below `folder`, each folder before what is in it, in the order of names.
 fn entries(folder: &Path) -> impl Iterator<Item = Result<Entry, Fault>> + Send {
-    let all = WalkBuilder::new(folder).standard_filters(false).sort_by_file_name(|a, b| a.cmp(b)).build();
+    let all = WalkBuilder::new(folder).standard_filters(false).sort_by_file_name(Ord::cmp).build();
     let folder = folder.to_owned();
     let below = all.filter(|entry| entry.as_ref().map_or(true, |entry| entry.depth() > 0));
     below.map(move |entry| Entry::new(&entry?, &folder))

@@ -76,19 +76,20 @@ async fn member<R: Read, W: Write>(
 
         let packed = match read {
             Ok(true) => pack(&mut block).map_err(|why| Undone("compressed", why)),
-            Ok(false) => return Ok(ticket.skip()),
+            Ok(false) => break ticket.skip(),
             Err(why) => Err(Undone("read", why)),
         };
         if let Err(why) = packed {
-            return Ok(ticket.fail(why));
+            break ticket.fail(why);
         }
 
         let mut output = ticket.turn().await?;
         match output.write(&block) {
             Ok(()) => output.pass().await,
-            Err(why) => return Ok(output.fail(Undone("written", why))),
+            Err(why) => break output.fail(Undone("written", why)),
         }
     }
+    Ok(())
 }
 
 /// Compresses with a crew, each block by `pack`.

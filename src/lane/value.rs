@@ -23,6 +23,7 @@ impl<T, D> Lane<T, D> {
     /// drop(ticket);
     /// assert_eq!(lane.into_value().unwrap(), [7]);
     /// ```
+    #[allow(clippy::missing_panics_doc, reason = "the value is there when there is no other handle")]
     pub fn into_value(self) -> Result<T, Self> {
         let inner = Arc::try_unwrap(self.inner).map_err(|inner| Self { inner })?;
         let locked = inner.locked.into_inner().unwrap_or_else(PoisonError::into_inner);
