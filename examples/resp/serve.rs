@@ -65,7 +65,7 @@ impl Server {
 
 // ===== what is concurrent =====
 
-async fn connection(server: Arc<Server>, socket: TcpStream) -> io::Result<()> {
+pub(crate) async fn connection(server: Arc<Server>, socket: TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let (input, output) = socket.into_split();
     let replies = Lane::builder().window(WINDOW).build(());

@@ -156,18 +156,28 @@ fn timed(port: u16, commands: &[[&str; 2]]) -> Result<(f64, Vec<Vec<u8>>), Strin
     Ok((start.elapsed().as_secs_f64(), replies))
 }
 
+/// How long a mode took, and how many cores it kept busy.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    seconds: f64,
+    cores: f64,
+}
+
 /// The best of three, in turns, of the serial mode and of the ordered one.
 fn compared(
     commands: &[[&str; 2]],
     check: impl Fn(&[Vec<u8>]) -> Result<(), String>,
-) -> Result<[f64; 2], String> {
+) -> Result<[Time; 2], String> {
     let servers = [ours("serial")?, ours("ordered")?];
-    let mut best = [f64::INFINITY; 2];
+    let mut best = [Time { seconds: f64::INFINITY, cores: 0.0 }; 2];
     for _ in 0..3 {
         for (best, server) in best.iter_mut().zip(&servers) {
+            let before = server.cpu();
             let (seconds, replies) = timed(server.port, commands)?;
             check(&replies)?;
-            *best = best.min(seconds);
+            if seconds < best.seconds {
+                *best = Time { seconds, cores: (server.cpu() - before) / seconds };
+            }
         }
     }
     Ok(best)
@@ -201,9 +211,10 @@ fn sums(quick: bool) -> Result<(), String> {
         }
         Err("SHA256: the sums are not those of sha256sum".to_owned())
     })?;
-    let (ratio, count) = (serial / ordered, commands.len());
+    let (ratio, count) = (serial.seconds / ordered.seconds, commands.len());
     println!(
-        "SHA256 as sha256sum's, {count} pipelined: {serial:.2} s serial, {ordered:.2} s ordered, {ratio:.2}x: PASS"
+        "SHA256 as sha256sum's, {count} pipelined: {:.2} s serial ({:.2} cores), {:.2} s ordered ({:.2} cores), {ratio:.2}x: PASS",
+        serial.seconds, serial.cores, ordered.seconds, ordered.cores
     );
     Ok(())
 }
@@ -214,12 +225,9 @@ fn sleeps(quick: bool) -> Result<(), String> {
         let fine = replies.iter().all(|reply| reply == b"+OK\r\n");
         if fine { Ok(()) } else { Err("SLEEP was refused".to_owned()) }
     })?;
+    let [serial, ordered] = [serial, ordered].map(|time| time.seconds * 1e3);
     let (count, ratio) = (commands.len(), serial / ordered);
-    println!(
-        "SLEEP 2, {count} pipelined: {:.1} ms serial, {:.1} ms ordered, {ratio:.1}x: PASS",
-        serial * 1e3,
-        ordered * 1e3
-    );
+    println!("SLEEP 2, {count} pipelined: {serial:.1} ms serial, {ordered:.1} ms ordered, {ratio:.1}x: PASS");
     Ok(())
 }
 
