@@ -160,12 +160,17 @@ fn an_owned_turn_has_its_ticket_with_it() {
     assert_pending!(pass.poll()); // over, and others may run
     assert!(b.try_turn().is_ok());
     assert_ready!(pass.poll());
-    let (c, d, mut e) = (keyed.ticket("k"), keyed.ticket("k"), keyed.ticket("k"));
-    let mut waits = spawn(d.turn_owned());
+}
+
+#[test]
+fn an_owned_wait_that_is_dropped_gives_its_place_up() {
+    let keyed: Keyed<str> = Keyed::new();
+    let (a, b, mut c) = (keyed.ticket("k"), keyed.ticket("k"), keyed.ticket("k"));
+    let mut waits = spawn(b.turn_owned());
     assert_pending!(waits.poll());
-    drop(c);
+    drop(a);
     drop(waits);
-    assert!(e.try_turn().is_ok());
+    assert!(c.try_turn().is_ok());
 }
 
 #[test]

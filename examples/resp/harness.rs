@@ -66,12 +66,13 @@ impl Process {
     /// This program with other arguments; it tells its port.
     pub(crate) fn ours<A: AsRef<OsStr>>(arguments: &[A]) -> Result<Self, String> {
         let program = std::env::current_exe().map_err(|why| why.to_string())?;
-        let mut child = Command::new(program)
-            .args(["--port", "0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|why| format!("cannot start this program again: {why}"))?;
+        Self::start(Command::new(program).args(["--port", "0"]).args(arguments))
+    }
+
+    /// One that tells its port.
+    pub(crate) fn start(command: &mut Command) -> Result<Self, String> {
+        let child = command.stdout(Stdio::piped()).spawn();
+        let mut child = child.map_err(|why| format!("cannot start {command:?}: {why}"))?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
             let _ = BufReader::new(stdout).read_line(&mut line);
@@ -106,6 +107,15 @@ impl Process {
             std::thread::sleep(Duration::from_millis(20));
         }
         Err("redis-server does not answer".to_owned())
+    }
+
+    /// Seconds of cpu time that it has used, where `/proc` tells.
+    pub(crate) fn cpu(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        // After the name in brackets; the 14th and 15th of all, in hundredths of a second.
+        let (_, fields) = stat.rsplit_once(") ").unwrap_or_default();
+        let ticks = fields.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok());
+        f64::from(ticks.sum::<u32>()) / 100.0
     }
 }
 

@@ -65,7 +65,7 @@ impl Server {
 
 // ===== what is concurrent =====
 
-async fn connection(server: Arc<Server>, socket: TcpStream) -> io::Result<()> {
+pub(crate) async fn connection(server: Arc<Server>, socket: TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let (input, output) = socket.into_split();
     let replies = Lane::builder().window(WINDOW).build(());
@@ -148,6 +148,7 @@ impl Server {
         let reply = match command.name {
             Name::Sleep => sleep(&command.arguments()[0]).await,
             Name::Sha256 => sum(&command.arguments()[0]).await,
+            Name::Info => self.info(),
             _ => return self.apply(&command).await,
         };
         Answer { reply, durable: 0 }
@@ -172,6 +173,14 @@ impl Server {
             let _ = entry.deposit(bytes.into()); // refused, and then it is never reached
         }
         Answer { reply, durable }
+    }
+}
+
+impl Server {
+    fn info(&self) -> Reply {
+        let counters = self.journal.as_ref().map(Lane::counters).unwrap_or_default();
+        let (writes, runs) = (counters.committed, counters.runs);
+        Reply::Bulk(format!("journal_writes:{writes}\r\njournal_syncs:{runs}\r\n").into())
     }
 }
 
