@@ -234,27 +234,34 @@ where
     /// Outside a tokio runtime.
     #[cfg(feature = "tokio")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
-    pub async fn run(self) -> Result<Report, Failed> {
-        let begun = Instant::now();
-        let (mut plant, lane) = self.begin();
-        let mut tasks = tokio::task::JoinSet::new();
-        let (crew, work) = (plant.ends.crew.clone(), plant.work.clone());
-        let mut start = || {
-            let (crew, work) = (crew.clone(), work.clone());
-            if W::BLOCKS {
-                tasks.spawn_blocking(move || blocking::wait(labour(crew, work)));
-            } else {
-                tasks.spawn(labour(crew, work));
+    // Not an `async fn`: that it is `Send` is proven here, where it is easy, and not again by each caller.
+    #[allow(clippy::manual_async_fn, reason = "told above")]
+    pub fn run(self) -> impl Future<Output = Result<Report, Failed>> + Send
+    where
+        S: Send,
+    {
+        async move {
+            let begun = Instant::now();
+            let (mut plant, lane) = self.begin();
+            let mut tasks = tokio::task::JoinSet::new();
+            let (crew, work) = (plant.ends.crew.clone(), plant.work.clone());
+            let mut start = || {
+                let (crew, work) = (crew.clone(), work.clone());
+                if W::BLOCKS {
+                    tasks.spawn_blocking(move || blocking::wait(labour(crew, work)));
+                } else {
+                    tasks.spawn(labour(crew, work));
+                }
+            };
+            plant.feed(&lane, &mut start).await;
+            let drained = lane.drain().await;
+            if drained.is_err() {
+                plant.ends.crew.cancel();
+                tasks.abort_all();
             }
-        };
-        plant.feed(&lane, &mut start).await;
-        let drained = lane.drain().await;
-        if drained.is_err() {
-            plant.ends.crew.cancel();
-            tasks.abort_all();
+            while tasks.join_next().await.is_some() {}
+            outcome(drained, &lane, begun)
         }
-        while tasks.join_next().await.is_some() {}
-        outcome(drained, &lane, begun)
     }
 
     /// Runs it with workers that are threads of its own. When it is over nothing of it is left running.
@@ -360,7 +367,7 @@ impl<S: Source, W, U> Plant<S, W, U> {
     }
 
     /// A ticket, or `None` after a failure.
-    async fn ticket(&self, lane: &Lane<(), U>) -> Option<Ticket<(), U>> {
+    async fn ticket(&mut self, lane: &Lane<(), U>) -> Option<Ticket<(), U>> {
         match lane.try_ticket() {
             Err(LaneError::WouldBlock) => {}
             ticket => return ticket.ok(),
