@@ -11,6 +11,10 @@
 //! the next in line, or sets the event; but if the event was reset since, or if it was a pulse, only
 //! somebody who stood in line at the signal can have it.
 
+mod owned;
+
+pub use owned::WaitOwnedEvent;
+
 use crate::dispatch::{
     Answer, Halves, Header, Leave, Offer, Part, Policy, Signals, Verdict, Wait, drop_part, poll_part,
 };

@@ -2,7 +2,8 @@
 
 pub use crate::apc::{AlertableWait, DrainApcs};
 pub use crate::baton::Acquire;
-pub use crate::event::WaitEvent;
+pub use crate::event::{WaitEvent, WaitOwnedEvent};
+pub use crate::lane::{DrainLane, NextRun, NextTicket, NextTickets, PassTurn, ReachNumber, TakeTurn};
 pub use crate::multi_wait::{SignalAndWait, Until, WaitAll, WaitAny};
 pub use crate::mutex::LockMutex;
 pub use crate::operation::{NextPacket, OperationTask, TakeResult, WaitOperation};

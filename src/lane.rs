@@ -59,49 +59,84 @@ mod commit;
 mod crew;
 mod deposits;
 mod failure;
+mod frontier;
 mod issue;
 mod iter;
 mod keyed;
+mod losses;
+mod next_ticket;
 mod pipeline;
 mod snapshot;
+mod stall;
 mod state;
 mod station;
 #[cfg(all(feature = "futures", feature = "tokio"))]
 mod stream;
 mod ticket;
+mod trace;
 mod turn;
 mod value;
+mod wait;
+mod watch;
 
 pub use builder::LaneBuilder;
-pub use commit::{CommitRun, Commits, Run};
+pub use commit::{CommitRun, Commits, NextRun, Run};
 pub use deposits::Deposits;
 pub use failure::OnFailure;
+pub use frontier::{DrainLane, ReachNumber};
 pub use iter::{InLaneIter, LaneIteratorExt};
 pub use keyed::{HeldKeyTurn, KeyTicket, KeyTurn, Keyed, OwnedKeyTurn};
+pub use next_ticket::{NextTicket, NextTickets};
 pub use pipeline::{
     Failed, FromIter, FromTryIter, Nothing, Pipeline, Report, Runnable, Source, Stage, Then, ThenBlocking,
     Work, pipeline, try_pipeline,
 };
 #[cfg(feature = "futures")]
 pub use pipeline::{FromStream, FromTryStream, stream_pipeline, try_stream_pipeline};
-pub use snapshot::Counters;
+pub use snapshot::{Counters, Histogram, LaneSnapshot};
+pub use stall::{Stall, StallCause};
 pub use station::{Station, StationTurn};
 #[cfg(all(feature = "futures", feature = "tokio"))]
 pub use stream::{InLane, LaneStreamExt};
 pub use ticket::Ticket;
-pub use turn::{HeldTurn, OwnedTurn, Turn};
+pub use turn::{HeldTurn, OwnedTurn, PassTurn, Turn};
+pub use wait::TakeTurn;
+pub use watch::{Overdue, Watch};
 
-use crate::{Failure, LaneError, ManualResetEvent, Semaphore, blocking};
-use commit::Committer;
-use state::{After, Slot, Stand, State};
+use crate::{LaneError, Semaphore};
+use commit::{Begun, Committer};
+use state::{After, Slot, State};
 use station::Stations;
+use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An ordered lane that owns a `T`, and takes deposits of type `D`.
 ///
-/// Clones are handles to one lane. See [the module](self).
+/// Clones are handles to one lane. It ends by [`close`](Lane::close), [`cancel`](Lane::cancel) or a failure, not by the drop of
+/// a handle. See [the module](self).
+///
+/// # Examples
+///
+/// ```
+/// use batons::lane::Lane;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), batons::LaneError> {
+/// let lane = Lane::new(Vec::new(), 16);
+/// let (mut first, mut second) = (lane.ticket().await?, lane.ticket().await?);
+/// let later = tokio::spawn(async move {
+///     second.turn().await?.push(2); // waits for the first
+///     Ok::<_, batons::LaneError>(())
+/// });
+/// first.turn().await?.push(1);
+/// later.await.unwrap()?;
+/// assert_eq!(lane.with_value(|numbers| numbers.clone()), [1, 2]);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Lane<T, D = ()> {
     inner: Arc<Inner<T, D>>,
 }
@@ -109,9 +144,25 @@ pub struct Lane<T, D = ()> {
 /// The value of a lane, and how deposits are committed to it. Whoever has the turn has the box.
 pub(crate) struct Owned<T, D> {
     value: T,
+    /// Never locked: only whoever has the box reaches it, and so it need not be `Sync`.
+    means: Mutex<Means<T, D>>,
+}
+
+/// What deposits are committed by.
+struct Means<T, D> {
     committer: Option<Committer<T, D>>,
     /// The room of the last run, for the next one.
     spare: VecDeque<D>,
+}
+
+impl<T, D> Owned<T, D> {
+    fn new(value: T, committer: Option<Committer<T, D>>) -> Self {
+        Self { value, means: Mutex::new(Means { committer, spare: VecDeque::new() }) }
+    }
+
+    fn parts(&mut self) -> (&mut T, &mut Means<T, D>) {
+        (&mut self.value, self.means.get_mut().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 struct Inner<T, D> {
@@ -121,6 +172,8 @@ struct Inner<T, D> {
     weight: Semaphore,
     /// The longest run that is committed in one call.
     longest_run: usize,
+    /// Whether depositors commit.
+    commits: bool,
     stations: Stations,
     locked: Mutex<Locked<T, D>>,
 }
@@ -131,6 +184,16 @@ struct Locked<T, D> {
     owned: Option<Box<Owned<T, D>>>,
 }
 
+/// The panic of foreign code, which goes on when everything is done.
+type Panic = Option<Box<dyn Any + Send>>;
+
+/// Lets it go on, unless another one is under way already.
+fn go_on(panic: Panic) {
+    if let Some(panic) = panic.filter(|_| !std::thread::panicking()) {
+        resume_unwind(panic);
+    }
+}
+
 impl<T, D> Clone for Lane<T, D> {
     fn clone(&self) -> Self {
         Self { inner: Arc::clone(&self.inner) }
@@ -138,11 +201,23 @@ impl<T, D> Clone for Lane<T, D> {
 }
 
 impl<T: Send> Lane<T> {
-    /// A lane over `value` with turns and no deposits, for `window` numbers at once.
+    /// A lane over `value` with turns and no deposits, for `window` numbers at once, from 1 to `i32::MAX`. The first number
+    /// is 0. For all else, [`builder`](Lane::builder).
     ///
     /// # Panics
     ///
-    /// If `window` is 0 or more than `i32::MAX`.
+    /// If `window` is out of range.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::lane::Lane;
+    ///
+    /// let lane = Lane::new(String::new(), 2);
+    /// lane.try_ticket()?.try_turn()?.push_str("first");
+    /// assert_eq!(lane.with_value(|text| text.clone()), "first");
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn new(value: T, window: u32) -> Self {
@@ -152,6 +227,16 @@ impl<T: Send> Lane<T> {
 
 impl Lane<(), ()> {
     /// What can be set before a lane is built.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::lane::{Lane, OnFailure};
+    ///
+    /// let lane: Lane<Vec<u8>> = Lane::builder().first(1).window(64).on_failure(OnFailure::Skip).build(Vec::new());
+    /// assert_eq!(lane.try_ticket()?.seq(), 1);
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
     #[must_use]
     pub fn builder() -> LaneBuilder {
         LaneBuilder::new()
@@ -165,244 +250,75 @@ impl<T, D> Lane<T, D> {
     }
 
     /// Settles what can be settled, releases the lock, commits what is ready, and wakes who is concerned.
-    fn settle(&self, mut locked: MutexGuard<'_, Locked<T, D>>, mut after: After<D>) {
-        let run = locked.state.settle(&mut after);
-        let committing = if run { self.begin_run(&mut locked) } else { None };
-        drop(locked);
-        self.follow(after);
-        if let Some(committing) = committing {
-            self.commit(committing);
-        }
+    fn settle(&self, locked: MutexGuard<'_, Locked<T, D>>, after: After<D>) {
+        let (begun, woken) = self.advance(locked, after);
+        let committed = begun.and_then(|begun| self.commit(begun));
+        go_on(woken.or(committed));
     }
 
-    /// What was put off until the lock was released.
-    fn follow(&self, after: After<D>) {
-        let After { wake, passed, weight, ends, dropped, lost, failure } = after;
-        if let Some(seq) = lost {
-            self.inner.stations.pass_over(seq);
+    /// The same up to the run to be committed, with the panic of a waker.
+    fn advance(
+        &self,
+        mut locked: MutexGuard<'_, Locked<T, D>>,
+        mut after: After<D>,
+    ) -> (Option<Begun<T, D>>, Panic) {
+        let run = locked.state.settle(&mut after);
+        let begun = if run && self.inner.commits { self.take_run(&mut locked) } else { None };
+        drop(locked);
+        (begun, self.follow(after))
+    }
+
+    /// What was put off until the lock was released. One of those who are woken may panic; the others are woken all the
+    /// same.
+    fn follow(&self, after: After<D>) -> Panic {
+        let After { wake, passed, weight, ends, over, over_too, failures, cancels, dropped, causes, notes } =
+            after;
+        let mut panic = None;
+        let mut run = |foreign: &mut dyn FnMut()| {
+            if let Err(other) = catch_unwind(AssertUnwindSafe(foreign)) {
+                panic.get_or_insert(other);
+            }
+        };
+        for track in self.inner.stations.iter() {
+            for &seq in over.iter().chain(&over_too) {
+                run(&mut || track.pass_over(seq));
+            }
+            for failure in &failures {
+                run(&mut || track.fail(failure.clone()));
+            }
+            if cancels {
+                run(&mut || track.cancel());
+            }
         }
-        if let Some(failure) = failure {
-            self.inner.stations.fail(&failure);
+        if !failures.is_empty() {
+            let mut failures = Some(failures);
+            run(&mut || drop(failures.take()));
         }
         if ends {
-            self.inner.room.close();
-            self.inner.weight.close();
+            run(&mut || self.inner.room.close());
+            run(&mut || self.inner.weight.close());
         }
         if passed > 0 {
-            // Never over the maximum, which is larger than any window.
-            let _ = self.inner.room.release(passed);
+            run(&mut || _ = self.inner.room.release(passed));
         }
         if weight > 0 {
-            let _ = self.inner.weight.release(weight);
+            run(&mut || _ = self.inner.weight.release(weight));
         }
         for event in wake {
-            event.set();
+            run(&mut || _ = event.set());
         }
-        drop(dropped);
-    }
-
-    // ===== how far it is =====
-
-    /// The number whose turn it is: all below have been committed or passed over.
-    #[must_use]
-    pub fn frontier(&self) -> u64 {
-        self.lock().state.head
-    }
-
-    /// How many more numbers could be issued at this moment.
-    #[must_use]
-    pub fn room(&self) -> u32 {
-        self.lock().state.spare.saturating_add(self.inner.room.available())
-    }
-
-    /// An event that is set as soon as all numbers below `seq` have passed, or never will: a member for
-    /// [`wait_any`](crate::wait_any) and [`wait_all`](crate::wait_all).
-    #[must_use]
-    pub fn reached_event(&self, seq: u64) -> ManualResetEvent {
-        let mut locked = self.lock();
-        let state = &mut locked.state;
-        let never = state.cancelled || state.poisoned(seq).is_some();
-        if state.head >= seq || never && state.on_failure != OnFailure::UntilSync {
-            return ManualResetEvent::new(true);
+        for value in dropped {
+            let mut value = Some(value);
+            run(&mut || drop(value.take()));
         }
-        state.reached.entry(seq).or_insert_with(|| ManualResetEvent::new(false)).clone()
-    }
-
-    /// Waits until all numbers below `seq` have been committed or passed over.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: it changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`LaneError::Poisoned`] or [`Cancelled`](LaneError::Cancelled) if they never will.
-    pub async fn reached(&self, seq: u64) -> Result<(), LaneError> {
-        loop {
-            let event = self.reached_event(seq);
-            event.wait().await;
-            let locked = self.lock();
-            if locked.state.head >= seq {
-                return Ok(());
-            }
-            if let Some(failure) = locked.state.poisoned(seq) {
-                return Err(LaneError::Poisoned(failure.clone()));
-            }
-            if locked.state.cancelled {
-                return Err(LaneError::Cancelled);
-            }
+        if !causes.is_empty() {
+            let mut causes = Some(causes);
+            run(&mut || drop(causes.take()));
         }
-    }
-
-    /// [`reached`](Lane::reached) for a thread.
-    ///
-    /// # Errors
-    ///
-    /// As `reached`.
-    ///
-    /// # Panics
-    ///
-    /// On a worker thread of a tokio runtime; see [`blocking`].
-    #[track_caller]
-    pub fn blocking_reached(&self, seq: u64) -> Result<(), LaneError> {
-        blocking::wait(self.reached(seq))
-    }
-
-    /// Waits until everything that was issued has passed, or everything below the failure.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: it changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`LaneError::Poisoned`] with the root failure, [`Cancelled`](LaneError::Cancelled).
-    pub async fn drain(&self) -> Result<(), LaneError> {
-        loop {
-            let (head, next, root) = {
-                let locked = self.lock();
-                let state = &locked.state;
-                if state.cancelled {
-                    return Err(LaneError::Cancelled);
-                }
-                let root = match state.on_failure {
-                    OnFailure::UntilSync => None,
-                    _ => state.failures.values().next().cloned(),
-                };
-                (state.head, state.next(), root)
-            };
-            match root {
-                Some(failure) if head >= failure.seq() => return Err(LaneError::Poisoned(failure)),
-                Some(failure) => {
-                    let _ = self.reached(failure.seq()).await;
-                }
-                None if head >= next => return Ok(()),
-                None => {
-                    let _ = self.reached(next).await;
-                }
-            }
+        if let Some(mut notes) = notes.any() {
+            run(&mut || notes.tell());
         }
-    }
-
-    /// [`drain`](Lane::drain) for a thread.
-    ///
-    /// # Errors
-    ///
-    /// As `drain`.
-    ///
-    /// # Panics
-    ///
-    /// On a worker thread of a tokio runtime; see [`blocking`].
-    #[track_caller]
-    pub fn blocking_drain(&self) -> Result<(), LaneError> {
-        blocking::wait(self.drain())
-    }
-
-    /// The failure with the lowest number, if there is one.
-    #[must_use]
-    pub fn failure(&self) -> Option<Failure> {
-        self.lock().state.failures.values().next().cloned()
-    }
-
-    /// What it counted so far.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.lock().state.counters.clone()
-    }
-
-    // ===== ending =====
-
-    /// Issues no more tickets; those that are out go on. Returns whether it was closed before.
-    #[allow(clippy::must_use_candidate)]
-    pub fn close(&self) -> bool {
-        let mut locked = self.lock();
-        let before = std::mem::replace(&mut locked.state.closed, true);
-        let after =
-            After { ends: true, wake: locked.state.driver.iter().cloned().collect(), ..After::default() };
-        drop(locked);
-        self.follow(after);
-        before
-    }
-
-    /// Ends the lane: everybody who waits is told [`LaneError::Cancelled`]; whoever has the turn finishes. What was deposited
-    /// and not committed is dropped.
-    pub fn cancel(&self) {
-        let mut after = After { ends: true, ..After::default() };
-        let mut locked = self.lock();
-        let state = &mut locked.state;
-        state.cancelled = true;
-        let busy = match state.holder {
-            state::Holder::Run(length) => usize::try_from(length).unwrap_or(usize::MAX),
-            _ => 0,
-        };
-        for slot in state.slots.iter_mut().skip(busy) {
-            slot.refuse(&mut after);
-        }
-        after.wake.extend(std::mem::take(&mut state.reached).into_values());
-        after.wake.extend(state.driver.clone());
-        drop(locked);
-        self.follow(after);
-        self.inner.stations.cancel();
-    }
-
-    /// Makes the window larger or smaller. A smaller one takes effect as numbers pass.
-    ///
-    /// # Panics
-    ///
-    /// If `window` is 0 or more than `i32::MAX`.
-    #[track_caller]
-    pub fn resize(&self, window: u32) {
-        builder::check_window(window);
-        let mut after = After::default();
-        let mut locked = self.lock();
-        let state = &mut locked.state;
-        let before = std::mem::replace(&mut state.window, window);
-        for _ in before..window {
-            state.room_back(&mut after);
-        }
-        for _ in window..before {
-            if state.spare > 0 {
-                state.spare -= 1;
-            } else {
-                match self.inner.room.try_acquire() {
-                    Ok(room) => room.forget(),
-                    Err(_) => state.owed += 1,
-                }
-            }
-        }
-        drop(locked);
-        self.follow(after);
-    }
-
-    /// Calls `look` with the value while nobody has the turn; waits for that on the calling thread, and not for numbers.
-    ///
-    /// For looking at the end, or for statistics; what must be in order takes a turn.
-    ///
-    /// # Panics
-    ///
-    /// If `look` does.
-    pub fn with_value<R>(&self, look: impl FnOnce(&mut T) -> R) -> R {
-        turn::borrow_value(self, look)
+        panic
     }
 }
 

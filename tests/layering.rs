@@ -85,6 +85,7 @@ const EVERYTHING: &[&str] = &[
     "names",
     "error",
     "clock",
+    "lane",
 ];
 /// The blocking forms are those of the objects and of the waits on several.
 const BLOCKING: &[&str] = &[
@@ -121,7 +122,7 @@ const TABLE: &[Row] = &[
     },
     Row { files: &["dispatch/"], modules: &["sync"], crates: &[], never: NOUNS, kind: Kind::Code },
     Row {
-        files: &["baton.rs", "baton/", "event.rs", "semaphore.rs", "semaphore/"],
+        files: &["baton.rs", "baton/", "event.rs", "event/", "semaphore.rs", "semaphore/"],
         modules: BELOW_OBJECTS,
         crates: &["futures"],
         never: MACHINERY,
@@ -210,12 +211,19 @@ const TABLE: &[Row] = &[
         never: &["RwLock", "Condvar", "Atomic", "Waker", "Deque", "thread", "unsafe"],
         kind: Kind::Code,
     },
-    Row { files: &["lane/", "lane.rs"], modules: &[], crates: &["futures"], never: &[], kind: Kind::Code },
+    Row {
+        // As users do: the names at the root, and those of the futures.
+        files: &["lane/", "lane.rs"],
+        modules: &["futures"],
+        crates: &["futures", "tracing"],
+        never: &[],
+        kind: Kind::Code,
+    },
     Row { files: &["lib.rs", "futures.rs"], modules: EVERYTHING, crates: &[], never: &[], kind: Kind::Names },
 ];
 
 const CRATES: &[&str] =
-    &["tokio", "loom", "futures", "event_listener", "pin_project_lite", "futures_timer", "rustix"];
+    &["tokio", "loom", "futures", "event_listener", "pin_project_lite", "futures_timer", "rustix", "tracing"];
 const LONGEST: usize = 500;
 
 // ===== the checker =====

@@ -62,6 +62,8 @@ pub enum Lost {
     Panicked,
     /// The head of the lane was older than its deadline.
     Overdue,
+    /// Nobody asked for the number before the lane was closed, and a later one was [named](crate::lane::Lane::ticket_at).
+    NeverIssued,
 }
 
 impl fmt::Display for Lost {
@@ -70,6 +72,7 @@ impl fmt::Display for Lost {
             Self::Abandoned => "its ticket was dropped unused",
             Self::Panicked => "its holder panicked",
             Self::Overdue => "it was at the head for too long",
+            Self::NeverIssued => "nobody asked for it before the lane was closed",
         })
     }
 }

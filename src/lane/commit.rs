@@ -1,10 +1,14 @@
 //! Committing what was deposited, by whoever completes the head, or by one who drives.
 
-use super::{After, Lane, Locked, Owned, state::Holder, state::Stand};
-use crate::{Cause, Failure, LaneError, Lost, ManualResetEvent, blocking};
+use super::losses::Why;
+use super::{After, Lane, Locked, Means, Owned, Panic, go_on, state::Stand};
+use crate::futures::WaitOwnedEvent;
+use crate::{Cause, LaneError, Lost, Manual, ManualResetEvent, blocking};
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::{error::Error, fmt, ops::Deref, ops::DerefMut};
 
 type Commit<T, D> = dyn FnMut(&mut T, &mut Run<D>) -> Result<(), Box<dyn Error + Send + Sync>> + Send;
@@ -15,6 +19,19 @@ pub(super) struct Committer<T, D>(pub(super) Box<Commit<T, D>>);
 /// Deposits whose numbers follow one another, to be committed at once: an iterator over them, in order.
 ///
 /// Who writes, flushes and synchronizes once for each run does so once for many numbers when many are ready.
+///
+/// # Examples
+///
+/// ```
+/// # use batons::lane::Lane;
+/// let lane = Lane::builder().committer(Vec::new(), |file: &mut Vec<u8>, run| {
+///     let text: Vec<&str> = run.collect(); // as many as are ready
+///     file.extend(text.concat().as_bytes()); // one write
+///     Ok(())
+/// });
+/// lane.try_ticket()?.deposit("line\n")?;
+/// # Ok::<_, batons::LaneError>(())
+/// ```
 pub struct Run<D> {
     /// The number of the first that is still in there.
     next: u64,
@@ -26,21 +43,58 @@ pub struct Run<D> {
 
 impl<D> Run<D> {
     /// The number that the next deposit has.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Lane;
+    /// let lane = Lane::builder().first(17).committer(Vec::new(), |all, run| {
+    ///     let (seq, gap) = (run.next_seq(), run.gap());
+    ///     all.extend(run.map(|deposit: char| (seq, gap, deposit)));
+    ///     Ok(())
+    /// });
+    /// lane.try_ticket()?.skip();
+    /// lane.try_ticket()?.deposit('a')?;
+    /// assert_eq!(lane.with_value(|all| all.clone()), [(18, 1, 'a')]);
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
     #[must_use]
     pub fn next_seq(&self) -> u64 {
         self.next
     }
 
     /// How many numbers right before the run were lost.
+    ///
+    /// # Examples
+    ///
+    /// See [`next_seq`](Run::next_seq).
     #[must_use]
     pub fn gap(&self) -> u64 {
         self.gap
     }
 
     /// If the commit fails, it is `seq` that fails, and those below are committed; unless this is called it is the number that was
-    /// taken last. Who writes many at once and cannot tell which of them arrived names the first.
+    /// taken last. Who writes many at once and cannot tell which of them arrived names the first. Those that were taken
+    /// above it are gone with it.
     ///
     /// A number that was not taken is as good as the one that was taken last.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{LaneError, lane::Lane};
+    /// let lane = Lane::builder().committer((), |(), run| {
+    ///     let first = run.next_seq();
+    ///     let _text: String = run.collect();
+    ///     run.fail_at(first); // written as a whole, and failed as a whole
+    ///     Err("disk full".into())
+    /// });
+    /// let (one, two) = (lane.try_ticket()?, lane.try_ticket()?);
+    /// two.deposit('2')?;
+    /// one.deposit('1')?;
+    /// assert_eq!(lane.failure().expect("it failed").seq(), 0);
+    /// # Ok::<_, LaneError>(())
+    /// ```
     pub fn fail_at(&mut self, seq: u64) {
         self.failed = Some(seq);
     }
@@ -80,79 +134,83 @@ pub(super) struct Begun<T, D> {
 }
 
 impl<T, D> Lane<T, D> {
-    /// Takes the run at the head, if depositors commit here.
-    pub(super) fn begin_run(&self, locked: &mut Locked<T, D>) -> Option<Begun<T, D>> {
-        let commits = locked.owned.as_ref().is_some_and(|owned| owned.committer.is_some());
-        if commits { self.take_run(locked) } else { None }
-    }
-
-    fn take_run(&self, locked: &mut Locked<T, D>) -> Option<Begun<T, D>> {
+    /// Takes the run at the head.
+    pub(super) fn take_run(&self, locked: &mut Locked<T, D>) -> Option<Begun<T, D>> {
         let mut owned = locked.owned.take()?;
         let (first, gap) = (locked.state.head, locked.state.gap);
-        let deposits = locked.state.take_run(self.inner.longest_run, std::mem::take(&mut owned.spare));
+        let spare = std::mem::take(&mut owned.parts().1.spare);
+        let deposits = locked.state.take_run(self.inner.longest_run, spare);
         let length = deposits.len() as u64;
         Some(Begun { owned, first, length, run: Run { next: first, gap, failed: None, deposits } })
     }
 
     /// Commits a run, and whatever has become ready meanwhile. Only the head leads, so nobody waits for
-    /// itself here.
-    pub(super) fn commit(&self, mut begun: Begun<T, D>) {
+    /// itself here. The first panic on the way is answered: what is behind it must not be left lying.
+    pub(super) fn commit(&self, mut begun: Begun<T, D>) -> Panic {
+        let mut panic: Panic = None;
         loop {
             let Begun { owned, run, .. } = &mut begun;
-            let Owned { value, committer, .. } = &mut **owned;
-            let Some(Committer(commit)) = committer else { return };
-            let committed = catch_unwind(AssertUnwindSafe(|| commit(value, run)));
-            let (outcome, panic) = match committed {
-                Ok(outcome) => (outcome.map_err(Cause::from), None),
-                Err(panic) => (Err(Arc::new(Lost::Panicked) as Cause), Some(panic)),
-            };
-            let next = self.end_run(begun, outcome, panic.is_none());
-            if let Some(panic) = panic {
-                if let Some(next) = next {
-                    self.commit(next);
+            let (value, Means { committer, .. }) = owned.parts();
+            let Some(Committer(commit)) = committer else { return panic };
+            let outcome = match catch_unwind(AssertUnwindSafe(|| commit(value, run))) {
+                Ok(outcome) => outcome.map_err(|cause| Why::Told(cause.into())),
+                Err(unwound) => {
+                    panic.get_or_insert(unwound);
+                    Err(Why::Lost(Lost::Panicked))
                 }
-                resume_unwind(panic);
-            }
+            };
+            let (next, woken) = self.end_run(begun, outcome);
+            panic = panic.or(woken);
             match next {
                 Some(next) => begun = next,
-                None => return,
+                None => return panic,
             }
         }
     }
 
-    /// Gives back what a run was committed to. The next run, if there is one.
-    fn end_run(&self, begun: Begun<T, D>, outcome: Result<(), Cause>, goes_on: bool) -> Option<Begun<T, D>> {
+    /// Gives back what a run was committed to. The next run, if there is one, and the panic of a waker.
+    fn end_run(&self, begun: Begun<T, D>, outcome: Result<(), Why>) -> (Option<Begun<T, D>>, Panic) {
         let Begun { mut owned, first, length, mut run } = begun;
         let mut after = After::default();
-        after.dropped.extend(run.deposits.drain(..));
-        owned.spare = run.deposits;
-        let mut locked = self.lock();
-        locked.owned = Some(owned);
-        let state = &mut locked.state;
-        state.holder = Holder::Nobody;
-        // Unless it was told otherwise, the one that was taken last failed; those before it are committed.
+        let taken = run.next - first;
+        // Unless it was told otherwise, the one that was taken last is the one that failed; those before it are committed,
+        // those behind it that were not taken go back.
         let last = run.next.saturating_sub(1);
         let failed = run.failed.map_or(last, |told| told.min(last));
         let done = if outcome.is_ok() { length } else { failed.saturating_sub(first) };
+        match &outcome {
+            Ok(()) => after.dropped.extend(run.deposits.drain(..)),
+            Err(_) if taken == 0 => after.dropped.extend(run.deposits.pop_front()),
+            Err(_) => {}
+        }
+        let mut locked = self.lock();
+        let state = &mut locked.state;
+        state.let_go();
         for _ in 0..done {
             state.pass(0, &mut after);
         }
         state.counters.committed += done;
         state.counters.deposited += done;
-        if let Err(cause) = outcome {
-            let rest = usize::try_from(length - done).unwrap_or(usize::MAX);
-            for slot in state.slots.iter_mut().take(rest) {
-                slot.stand = Stand::Lost;
+        if let Err(why) = outcome {
+            let gone = taken.max(1) - done;
+            let behind = usize::try_from(gone).unwrap_or(usize::MAX);
+            for (slot, deposit) in state.slots.iter_mut().skip(behind).zip(run.deposits.drain(..)) {
+                slot.stand = Stand::Deposited(deposit);
+                if state.cancelled {
+                    slot.refuse(&mut after);
+                }
             }
-            let seq = first + done;
-            let label = state.slot(seq).and_then(|slot| slot.label.clone());
-            state.fail(Failure { seq, label, cause }, &mut after);
+            let policy = state.failing();
+            for seq in (first + done..).take(behind) {
+                state.lose(seq, policy, why.clone(), &mut after);
+            }
         }
-        let more = state.settle(&mut after);
-        let next = if more && goes_on { self.begin_run(&mut locked) } else { None };
-        drop(locked);
-        self.follow(after);
-        next
+        if done > 0 {
+            after.notes.committed(first, done);
+        }
+        owned.parts().1.spare = run.deposits;
+        locked.owned = Some(owned);
+        self.advance(locked, after)
     }
 }
 
@@ -161,6 +219,34 @@ impl<T, D> Lane<T, D> {
 impl<T, D> Lane<T, D> {
     /// Takes over the commits of a lane that was built without a committer: deposits wait here until they are asked
     /// for, and can be committed by async code. One at a time; a second one shares the runs with the first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::lane::Lane;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::LaneError> {
+    /// let lane: Lane<Vec<&str>, &str> = Lane::builder().build(Vec::new());
+    /// let mut commits = lane.commits();
+    /// let driver = tokio::spawn(async move {
+    ///     while let Some(mut run) = commits.next_run().await {
+    ///         while let Some(word) = run.next() {
+    ///             tokio::task::yield_now().await; // a write, a flush
+    ///             run.push(word);
+    ///         }
+    ///         run.done();
+    ///     }
+    /// });
+    /// for word in ["one", "two"] {
+    ///     lane.ticket().await?.deposit(word)?;
+    /// }
+    /// lane.close();
+    /// driver.await.unwrap();
+    /// assert_eq!(lane.with_value(|words| words.clone()), ["one", "two"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn commits(&self) -> Commits<T, D> {
         let mut locked = self.lock();
@@ -171,6 +257,10 @@ impl<T, D> Lane<T, D> {
 }
 
 /// The runs of a lane, one after the other; made by [`Lane::commits`].
+///
+/// # Examples
+///
+/// See [`Lane::commits`].
 pub struct Commits<T, D> {
     lane: Lane<T, D>,
     event: ManualResetEvent,
@@ -183,22 +273,44 @@ impl<T, D> Commits<T, D> {
     /// # Cancel safety
     ///
     /// Cancel safe: a run is taken only when it is answered.
-    pub async fn next_run(&mut self) -> Option<CommitRun<T, D>> {
-        loop {
-            self.event.reset();
-            // Looked at after the reset: who deposits later sets it again.
-            if let Some(ready) = self.look() {
-                return ready;
-            }
-            self.event.wait().await;
-        }
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    ///
+    /// # Examples
+    ///
+    /// See [`Lane::commits`].
+    pub fn next_run(&mut self) -> NextRun<'_, T, D> {
+        NextRun { commits: Some(self), wait: None }
     }
 
     /// [`next_run`](Commits::next_run) for a thread.
     ///
     /// # Panics
     ///
-    /// On a worker thread of a tokio runtime; see [`blocking`].
+    /// With feature `tokio`, on a worker thread of a tokio runtime; see [`blocking`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Lane;
+    /// let lane: Lane<u64, u64> = Lane::builder().build(0);
+    /// let mut commits = lane.commits();
+    /// let driver = std::thread::spawn(move || {
+    ///     while let Some(mut run) = commits.blocking_next_run() {
+    ///         *run += run.run().sum::<u64>();
+    ///         run.done();
+    ///     }
+    /// });
+    /// for number in 1..=4 {
+    ///     lane.blocking_ticket()?.deposit(number)?;
+    /// }
+    /// lane.close();
+    /// driver.join().unwrap();
+    /// assert_eq!(lane.with_value(|sum| *sum), 10);
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
     #[track_caller]
     pub fn blocking_next_run(&mut self) -> Option<CommitRun<T, D>> {
         blocking::wait(self.next_run())
@@ -213,17 +325,16 @@ impl<T, D> Commits<T, D> {
         &self.event
     }
 
+    /// The run at the head; or, if there will be none any more, nothing.
     fn look(&self) -> Option<Option<CommitRun<T, D>>> {
         let mut after = After::default();
         let mut locked = self.lane.lock();
         let begun = if locked.state.settle(&mut after) { self.lane.take_run(&mut locked) } else { None };
         let over = begun.is_none() && locked.state.is_over();
         drop(locked);
-        self.lane.follow(after);
-        match begun {
-            Some(begun) => Some(Some(CommitRun { lane: self.lane.clone(), begun: Some(begun) })),
-            None => over.then_some(None),
-        }
+        let run = begun.map(|begun| CommitRun { lane: self.lane.clone(), begun: Some(begun) });
+        go_on(self.lane.follow(after));
+        if run.is_some() || over { Some(run) } else { None }
     }
 }
 
@@ -233,9 +344,59 @@ impl<T, D> fmt::Debug for Commits<T, D> {
     }
 }
 
+/// Future of [`Commits::next_run`].
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct NextRun<'a, T, D> {
+    /// Leaves with the answer.
+    commits: Option<&'a mut Commits<T, D>>,
+    wait: Option<WaitOwnedEvent<Manual>>,
+}
+
+impl<T, D> Future for NextRun<'_, T, D> {
+    type Output = Option<CommitRun<T, D>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let commits = this.commits.as_ref().expect("`NextRun` polled after completion");
+        loop {
+            if let Some(wait) = &mut this.wait {
+                ready!(Pin::new(wait).poll(cx));
+                this.wait = None;
+            }
+            commits.event.reset();
+            // Looked at after the reset: who deposits later sets it again.
+            if let Some(run) = commits.look() {
+                if run.is_none() {
+                    commits.event.set(); // for the others who drive
+                }
+                this.commits = None;
+                return Poll::Ready(run);
+            }
+            this.wait = Some(commits.event.wait_owned());
+        }
+    }
+}
+
+impl<T, D> fmt::Debug for NextRun<'_, T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NextRun").field("commits", &self.commits).finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "futures")]
+impl<T, D> futures::future::FusedFuture for NextRun<'_, T, D> {
+    fn is_terminated(&self) -> bool {
+        self.commits.is_none()
+    }
+}
+
 /// A run in the hands of who drives the commits: an iterator over its deposits, which derefs to the lane's value.
 ///
 /// Dropping it without [`done`](CommitRun::done) fails the number that was taken from it last, or its first.
+///
+/// # Examples
+///
+/// See [`Lane::commits`].
 #[must_use = "a run that is dropped fails"]
 pub struct CommitRun<T, D> {
     lane: Lane<T, D>,
@@ -244,34 +405,58 @@ pub struct CommitRun<T, D> {
 }
 
 impl<T, D> CommitRun<T, D> {
-    /// The run is committed.
+    /// The run is committed, all of it.
+    ///
+    /// # Examples
+    ///
+    /// See [`Lane::commits`].
     pub fn done(mut self) {
         self.end(Ok(()));
     }
 
-    /// The number that was taken last failed, or the one that was [told](Run::fail_at); those before it are committed.
+    /// The number that was taken last failed, or the first if none was taken, or the one that was [told](Run::fail_at); those
+    /// before it are committed, and
+    /// [`OnFailure`](super::OnFailure) says what becomes of those behind it.
     ///
     /// # Errors
     ///
-    /// Always: what the lane says from now on, for a `?`.
+    /// What the lane says from now on, for a `?`: [`LaneError::Poisoned`] or [`Cancelled`](LaneError::Cancelled), and nothing
+    /// where it goes on after failures.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{LaneError, lane::Lane};
+    /// let lane: Lane<u64, u64> = Lane::builder().build(0);
+    /// lane.try_ticket()?.deposit(1)?;
+    /// let mut run = lane.commits().blocking_next_run().expect("one was deposited");
+    /// assert_eq!(run.next(), Some(1));
+    /// let Err(LaneError::Poisoned(failure)) = run.fail("disk full") else { unreachable!() };
+    /// assert_eq!(failure.seq(), 0);
+    /// # Ok::<_, LaneError>(())
+    /// ```
     pub fn fail(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Result<(), LaneError> {
-        self.end(Err(Arc::from(cause.into())));
-        match self.lane.failure() {
-            Some(failure) => Err(LaneError::Poisoned(failure)),
-            None => Ok(()),
+        self.end(Err(Why::Told(Cause::from(cause.into()))));
+        match self.lane.lock().state.issues() {
+            Err(LaneError::Closed) | Ok(()) => Ok(()),
+            ended => ended,
         }
     }
 
     /// The deposits.
+    ///
+    /// # Examples
+    ///
+    /// See [`Commits::blocking_next_run`].
     pub fn run(&mut self) -> &mut Run<D> {
         &mut self.begun.as_mut().expect("it has not ended").run
     }
 
-    fn end(&mut self, outcome: Result<(), Cause>) {
+    fn end(&mut self, outcome: Result<(), Why>) {
         if let Some(begun) = self.begun.take() {
-            if let Some(next) = self.lane.end_run(begun, outcome, true) {
-                self.lane.commit(next);
-            }
+            let (next, woken) = self.lane.end_run(begun, outcome);
+            let committed = next.and_then(|next| self.lane.commit(next));
+            go_on(woken.or(committed));
         }
     }
 }
@@ -301,7 +486,7 @@ impl<T, D> DerefMut for CommitRun<T, D> {
 impl<T, D> Drop for CommitRun<T, D> {
     fn drop(&mut self) {
         let lost = if std::thread::panicking() { Lost::Panicked } else { Lost::Abandoned };
-        self.end(Err(Arc::new(lost)));
+        self.end(Err(Why::Lost(lost)));
     }
 }
 

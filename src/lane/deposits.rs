@@ -1,7 +1,8 @@
 //! The deposits of a lane one by one, in order, to whoever polls for them.
 
-use super::{After, Commits, Lane};
-use crate::LaneError;
+use super::{After, Commits, Lane, go_on};
+use crate::futures::WaitOwnedEvent;
+use crate::{LaneError, Manual};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -15,7 +16,7 @@ pub struct Deposits<T, D> {
     lane: Lane<T, D>,
     commits: Commits<T, D>,
     /// The wait for the next deposit, if it was not there when it was last looked for.
-    wait: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
+    wait: Option<WaitOwnedEvent<Manual>>,
     over: bool,
 }
 
@@ -71,7 +72,7 @@ impl<T, D> Lane<T, D> {
             Head::NotYet
         };
         drop(locked);
-        self.follow(after);
+        go_on(self.follow(after));
         head
     }
 }
@@ -102,8 +103,7 @@ impl<T, D> Deposits<T, D> {
                 None if self.wait.is_none() => {
                     let event = self.commits.event();
                     event.reset();
-                    let event = event.clone();
-                    self.wait = Some(Box::pin(async move { event.wait().await }));
+                    self.wait = Some(event.wait_owned());
                     // Looked at after the reset: who deposits later sets it again.
                     if let Some(answer) = self.look() {
                         return Poll::Ready(answer);
@@ -111,7 +111,7 @@ impl<T, D> Deposits<T, D> {
                 }
                 None => {}
             }
-            match self.wait.as_mut().map(|wait| wait.as_mut().poll(cx)) {
+            match self.wait.as_mut().map(|wait| Pin::new(wait).poll(cx)) {
                 Some(Poll::Pending) => return Poll::Pending,
                 _ => self.wait = None,
             }

@@ -1,22 +1,12 @@
-//! Handing out numbers, no more than the window has room for.
-//!
-//! Room is counted under the lane's lock as long as nobody waits for it, so that a ticket costs one lock. From the moment at which
-//! somebody waits all room goes to the semaphore, which serves whoever waits in order.
+//! Handing out numbers.
 
-use super::{After, Lane, Slot, Stand, State, Ticket};
+use super::state::{After, Stand};
+use super::{Lane, Locked, NextTicket, NextTickets, OnFailure, Ticket, trace};
 use crate::{LaneError, blocking};
-
-/// Somebody who waits for room, counted as such as long as this lives.
-struct Queued<'a, T, D>(&'a Lane<T, D>);
-
-impl<T, D> Drop for Queued<'_, T, D> {
-    fn drop(&mut self) {
-        self.0.lock().state.queued -= 1;
-    }
-}
+use std::sync::MutexGuard;
 
 impl<T, D> Lane<T, D> {
-    /// The next number, in the order of the calls. Waits while the window is full.
+    /// The next number, in the order of the calls' first polls. Waits while the window is full.
     ///
     /// # Cancel safety
     ///
@@ -25,11 +15,31 @@ impl<T, D> Lane<T, D> {
     /// # Errors
     ///
     /// [`LaneError::Poisoned`], [`Closed`](LaneError::Closed) or [`Cancelled`](LaneError::Cancelled).
-    pub async fn ticket(&self) -> Result<Ticket<T, D>, LaneError> {
-        match self.issue_or_queue(0)? {
-            Ok(ticket) => Ok(ticket),
-            Err(queued) => self.issue_queued(queued, 0).await,
-        }
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::lane::Lane;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::LaneError> {
+    /// let lane = Lane::new((), 1);
+    /// let mut first = lane.ticket().await?;
+    /// let second = tokio::spawn({
+    ///     let lane = lane.clone();
+    ///     async move { lane.ticket().await.map(|ticket| ticket.seq()) } // waits for room
+    /// });
+    /// drop(first.turn().await?);
+    /// assert_eq!(second.await.unwrap()?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ticket(&self) -> NextTicket<'_, T, D> {
+        self.ticket_weighted(0)
     }
 
     /// [`ticket`](Lane::ticket) for a thread.
@@ -40,7 +50,16 @@ impl<T, D> Lane<T, D> {
     ///
     /// # Panics
     ///
-    /// On a worker thread of a tokio runtime; see [`blocking`].
+    /// With feature `tokio`, on a worker thread of a tokio runtime; see [`blocking`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Lane;
+    /// let lane = Lane::new((), 4);
+    /// assert_eq!(lane.blocking_ticket()?.seq(), 0);
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
     #[track_caller]
     pub fn blocking_ticket(&self) -> Result<Ticket<T, D>, LaneError> {
         blocking::wait(self.ticket())
@@ -51,6 +70,10 @@ impl<T, D> Lane<T, D> {
     /// # Errors
     ///
     /// As `ticket`, and [`LaneError::WouldBlock`].
+    ///
+    /// # Examples
+    ///
+    /// See [`LaneBuilder::window`](super::LaneBuilder::window).
     pub fn try_ticket(&self) -> Result<Ticket<T, D>, LaneError> {
         let mut locked = self.lock();
         locked.state.issues()?;
@@ -58,9 +81,7 @@ impl<T, D> Lane<T, D> {
         if !locked.state.take_room(1) && !self.room_of_queue(1) {
             return Err(LaneError::WouldBlock);
         }
-        let seq = Self::push(&mut locked.state, 0, Stand::Issued);
-        drop(locked);
-        Ok(Ticket::new(self.clone(), seq))
+        self.issue(locked, 0, false)
     }
 
     /// The next number for something that weighs `weight` (bytes, mostly): waits while the window or the
@@ -73,22 +94,54 @@ impl<T, D> Lane<T, D> {
     /// # Errors
     ///
     /// As `ticket`.
-    pub async fn ticket_weighted(&self, weight: u32) -> Result<Ticket<T, D>, LaneError> {
-        let weight = weight.min(self.inner.weight.max());
-        if weight == 0 {
-            return self.ticket().await;
-        }
-        let heavy = self.inner.weight.acquire_many(weight).await.map_err(|_| self.ended())?;
-        let ticket = match self.issue_or_queue(weight)? {
-            Ok(ticket) => ticket,
-            Err(queued) => self.issue_queued(queued, weight).await?,
-        };
-        // The number gives it back when it passes.
-        heavy.forget();
-        Ok(ticket)
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::lane::Lane;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::LaneError> {
+    /// let lane: Lane<Vec<u8>> = Lane::builder().max_weight(1 << 20).build(Vec::new());
+    /// let mut huge = lane.ticket_weighted(1 << 24).await?; // nothing else is out
+    /// let mut small = tokio_test::task::spawn(lane.ticket_weighted(10));
+    /// assert!(small.poll().is_pending());
+    /// drop(huge.turn().await?);
+    /// assert_eq!(small.await?.seq(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ticket_weighted(&self, weight: u32) -> NextTicket<'_, T, D> {
+        NextTicket::new(self, weight.min(self.inner.weight.max()), false)
     }
 
-    /// `count` numbers in a row, at once. If the window is made smaller than that meanwhile, waits until it is larger again.
+    /// The next number as a point up to which a failure poisons, under [`OnFailure::UntilSync`](super::OnFailure::UntilSync);
+    /// elsewhere an ordinary ticket.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`ticket`](Lane::ticket).
+    ///
+    /// # Errors
+    ///
+    /// As [`ticket`](Lane::ticket).
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    ///
+    /// # Examples
+    ///
+    /// See [`OnFailure::UntilSync`](super::OnFailure::UntilSync).
+    pub fn sync(&self) -> NextTicket<'_, T, D> {
+        NextTicket::new(self, 0, true)
+    }
+
+    /// `count` numbers in a row, at once.
     ///
     /// # Cancel safety
     ///
@@ -96,60 +149,70 @@ impl<T, D> Lane<T, D> {
     ///
     /// # Errors
     ///
-    /// As `ticket`, and [`LaneError::TooMany`] if the window is smaller.
-    pub async fn tickets(&self, count: u32) -> Result<Vec<Ticket<T, D>>, LaneError> {
-        let mut tickets = Vec::with_capacity(count as usize);
-        if count == 0 {
-            return Ok(tickets);
-        }
-        let queued = {
-            let mut locked = self.lock();
-            locked.state.issues()?;
-            if count > locked.state.window {
-                return Err(LaneError::TooMany { max: locked.state.window });
-            }
-            if locked.state.take_room(count) {
-                self.push_many(&mut locked.state, count, &mut tickets);
-                return Ok(tickets);
-            }
-            let mut after = After::default();
-            locked.state.queue(&mut after);
-            drop(locked);
-            self.follow(after);
-            Queued(self)
-        };
-        self.inner.room.acquire_many(count).await.map_err(|_| self.ended())?.forget();
-        drop(queued);
-        let mut locked = self.lock();
-        if let Err(error) = locked.state.issues() {
-            drop(locked);
-            let _ = self.inner.room.release(count);
-            return Err(error);
-        }
-        self.push_many(&mut locked.state, count, &mut tickets);
-        Ok(tickets)
+    /// As `ticket`, and [`LaneError::TooMany`] if the window is smaller, or becomes so.
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::lane::Lane;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::LaneError> {
+    /// let lane = Lane::new((), 8);
+    /// let numbers: Vec<_> = lane.tickets(3).await?.iter().map(|ticket| ticket.seq()).collect();
+    /// assert_eq!(numbers, [0, 1, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tickets(&self, count: u32) -> NextTickets<'_, T, D> {
+        NextTickets::new(self, count)
     }
 
-    /// The number `seq`, which the caller names. Numbers in between stay free to be named.
+    /// The number `seq`, which the caller names. Numbers in between stay free to be named, also below a failure; if nobody
+    /// names them before the lane is [closed](Lane::close) they are lost.
     ///
     /// # Errors
     ///
     /// [`Duplicate`](LaneError::Duplicate), [`Passed`](LaneError::Passed) and [`TooFar`](LaneError::TooFar), never a silent wait; and as [`ticket`](Lane::ticket).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::{LaneError, lane::Lane};
+    ///
+    /// let lane = Lane::new(Vec::new(), 4);
+    /// let mut one = lane.ticket_at(1)?;
+    /// assert!(matches!(one.try_turn(), Err(LaneError::WouldBlock)));
+    /// lane.ticket_at(0)?.try_turn()?.push(0);
+    /// one.try_turn()?.push(1);
+    /// assert!(matches!(lane.ticket_at(1), Err(LaneError::Passed)));
+    /// assert!(matches!(lane.ticket_at(6), Err(LaneError::TooFar { limit: 5 })));
+    /// # Ok::<_, LaneError>(())
+    /// ```
     pub fn ticket_at(&self, seq: u64) -> Result<Ticket<T, D>, LaneError> {
         let mut locked = self.lock();
         let state = &mut locked.state;
-        state.issues()?;
-        if seq < state.head {
-            return Err(LaneError::Passed);
+        match state.refusal(seq) {
+            // A synchronization point may still come before it.
+            Some(LaneError::Poisoned(_)) if seq >= state.head && state.on_failure == OnFailure::UntilSync => {
+            }
+            Some(refusal) => return Err(refusal),
+            None if state.closed => return Err(LaneError::Closed),
+            None => {}
         }
+        let now = state.now();
         if let Some(slot) = state.slot(seq) {
             if !matches!(slot.stand, Stand::Vacant) {
                 return Err(LaneError::Duplicate);
             }
-            slot.stand = Stand::Issued;
+            (slot.stand, slot.since) = (Stand::Issued, now);
             state.counters.issued += 1;
         } else {
-            let limit = state.head + u64::from(state.window) - 1;
+            let limit = state.head.saturating_add(u64::from(state.window) - 1);
             let missing = u32::try_from(seq - state.next() + 1).map_err(|_| LaneError::TooFar { limit })?;
             // Inside the lock: two who name numbers at once must not both think that there is room.
             let spare = missing.min(state.spare);
@@ -158,11 +221,12 @@ impl<T, D> Lane<T, D> {
             }
             state.spare -= spare;
             for _ in 1..missing {
-                state.slots.push_back(Slot::new(Stand::Vacant));
+                state.push(Stand::Vacant, 0);
             }
-            Self::push(state, 0, Stand::Issued);
+            state.push(Stand::Issued, 0);
         }
         drop(locked);
+        trace::issued(seq, 1);
         Ok(Ticket::new(self.clone(), seq))
     }
 
@@ -171,6 +235,10 @@ impl<T, D> Lane<T, D> {
     /// # Errors
     ///
     /// [`LaneError::Passed`] or [`Duplicate`](LaneError::Duplicate) if `seq` is not such a number.
+    ///
+    /// # Examples
+    ///
+    /// See [`Ticket::into_token`].
     pub fn ticket_of(&self, seq: u64) -> Result<Ticket<T, D>, LaneError> {
         self.revive(seq, |stand| matches!(stand, Stand::Token))
     }
@@ -180,66 +248,42 @@ impl<T, D> Lane<T, D> {
     /// # Errors
     ///
     /// [`LaneError::Passed`] or [`Duplicate`](LaneError::Duplicate) if the lane did not stop there.
+    ///
+    /// # Examples
+    ///
+    /// See [`OnFailure::Stop`](super::OnFailure::Stop).
     pub fn repair(&self, seq: u64) -> Result<Ticket<T, D>, LaneError> {
         self.revive(seq, |stand| matches!(stand, Stand::Stopped))
     }
 
     fn revive(&self, seq: u64, was: impl FnOnce(&Stand<D>) -> bool) -> Result<Ticket<T, D>, LaneError> {
         let mut locked = self.lock();
+        let now = locked.state.now();
         let Some(slot) = locked.state.slot(seq) else { return Err(LaneError::Passed) };
         if !was(&slot.stand) {
             return Err(LaneError::Duplicate);
         }
-        slot.stand = Stand::Issued;
+        (slot.stand, slot.since) = (Stand::Issued, now);
         drop(locked);
         Ok(Ticket::new(self.clone(), seq))
     }
 
-    /// The next number as a point up to which a failure poisons, under [`OnFailure::UntilSync`](super::OnFailure::UntilSync);
-    /// elsewhere an ordinary ticket.
-    ///
-    /// # Errors
-    ///
-    /// As [`ticket`](Lane::ticket).
-    pub async fn sync(&self) -> Result<Ticket<T, D>, LaneError> {
-        let ticket = self.ticket().await?;
-        let mut locked = self.lock();
-        if ticket.seq() >= locked.state.head {
-            locked.state.syncs.insert(ticket.seq());
-        }
-        self.inner.stations.sync(ticket.seq());
-        self.settle(locked, After::default());
-        Ok(ticket)
-    }
-
-    /// The next number, or the obligation to wait for room.
-    #[allow(clippy::type_complexity, reason = "two answers and a refusal")]
-    fn issue_or_queue(&self, weight: u32) -> Result<Result<Ticket<T, D>, Queued<'_, T, D>>, LaneError> {
-        let mut locked = self.lock();
+    /// A number for which room was taken.
+    pub(super) fn issue(
+        &self,
+        mut locked: MutexGuard<'_, Locked<T, D>>,
+        weight: u32,
+        sync: bool,
+    ) -> Result<Ticket<T, D>, LaneError> {
         locked.state.issues()?;
-        if locked.state.take_room(1) {
-            let seq = Self::push(&mut locked.state, weight, Stand::Issued);
-            drop(locked);
-            return Ok(Ok(Ticket::new(self.clone(), seq)));
+        let seq = locked.state.push(Stand::Issued, weight);
+        if sync {
+            locked.state.sync(seq);
+            // Before a later number can come to a station, or fail.
+            self.inner.stations.sync(seq);
         }
-        let mut after = After::default();
-        locked.state.queue(&mut after);
         drop(locked);
-        self.follow(after);
-        Ok(Err(Queued(self)))
-    }
-
-    async fn issue_queued(&self, queued: Queued<'_, T, D>, weight: u32) -> Result<Ticket<T, D>, LaneError> {
-        self.inner.room.acquire().await.map_err(|_| self.ended())?.forget();
-        drop(queued);
-        let mut locked = self.lock();
-        if let Err(error) = locked.state.issues() {
-            drop(locked);
-            let _ = self.inner.room.release(1);
-            return Err(error);
-        }
-        let seq = Self::push(&mut locked.state, weight, Stand::Issued);
-        drop(locked);
+        trace::issued(seq, 1);
         Ok(Ticket::new(self.clone(), seq))
     }
 
@@ -248,23 +292,74 @@ impl<T, D> Lane<T, D> {
         self.inner.room.try_acquire_many(count).map(|room| room.forget()).is_ok()
     }
 
-    fn push_many(&self, state: &mut State<D>, count: u32, tickets: &mut Vec<Ticket<T, D>>) {
-        for _ in 0..count {
-            let seq = Self::push(state, 0, Stand::Issued);
-            tickets.push(Ticket::new(self.clone(), seq));
-        }
-    }
-
-    fn push(state: &mut State<D>, weight: u32, stand: Stand<D>) -> u64 {
-        let seq = state.next();
-        let slot = Slot { weight, issued: state.now(), ..Slot::new(stand) };
-        state.slots.push_back(slot);
-        state.counters.issued += 1;
-        state.counters.most_out = state.counters.most_out.max(state.slots.len() as u64);
-        seq
-    }
-
-    fn ended(&self) -> LaneError {
+    /// Why there are no more tickets.
+    pub(super) fn ended(&self) -> LaneError {
         self.lock().state.issues().err().unwrap_or(LaneError::Closed)
+    }
+
+    /// How many more numbers could be issued at this moment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Lane;
+    /// let lane = Lane::new((), 4);
+    /// let ticket = lane.try_ticket()?;
+    /// assert_eq!(lane.room(), 3);
+    /// lane.close();
+    /// assert_eq!(lane.room(), 0);
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
+    #[must_use]
+    pub fn room(&self) -> u32 {
+        let locked = self.lock();
+        let ended = locked.state.issues().is_err();
+        if ended { 0 } else { locked.state.spare.saturating_add(self.inner.room.available()) }
+    }
+
+    /// Makes the window larger or smaller, from 1 to `i32::MAX`. A smaller one takes effect as numbers pass: what was
+    /// issued or granted stays so.
+    ///
+    /// # Panics
+    ///
+    /// If `window` is out of range.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Lane;
+    /// let lane = Lane::new((), 4);
+    /// let tickets = [lane.try_ticket()?, lane.try_ticket()?];
+    /// lane.resize(1);
+    /// assert_eq!(lane.room(), 0);
+    /// for ticket in tickets {
+    ///     ticket.skip();
+    /// }
+    /// assert_eq!(lane.room(), 1);
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
+    #[track_caller]
+    pub fn resize(&self, window: u32) {
+        super::builder::check_window(window);
+        let mut after = After::default();
+        let mut locked = self.lock();
+        let state = &mut locked.state;
+        let before = std::mem::replace(&mut state.window, window);
+        for _ in before..window {
+            state.room_back(&mut after);
+        }
+        // What is free goes at once, and the rest as it passes.
+        for _ in window..before {
+            if state.spare > 0 {
+                state.spare -= 1;
+            } else if !self.room_of_queue(1) {
+                state.debt += 1;
+            }
+        }
+        if window < before {
+            after.wake.extend(state.shrunk.take());
+        }
+        drop(locked);
+        super::go_on(self.follow(after));
     }
 }

@@ -1,8 +1,11 @@
 //! What a lane knows: which numbers are out, who has the turn, what was deposited, what failed. No
-//! waiting in here: whoever must be woken is handed out, to be woken without the lock.
+//! waiting in here: whoever must be woken is handed out, to be woken without the lock. [`losses`](super::losses) has
+//! the other half, what failures mean.
 
-use super::{OnFailure, snapshot::Counters};
-use crate::{Cause, Failure, LaneError, ManualResetEvent};
+use super::losses::Failed;
+use super::snapshot::{Counters, Times};
+use super::{OnFailure, trace::Notes};
+use crate::{Cause, Clock, Failure, ManualResetEvent};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,11 +14,14 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(super) struct Slot<D> {
     pub(super) stand: Stand<D>,
-    /// Whoever waits for its turn; set for good when that has come, or never will.
+    /// What whoever wants its turn waits for; set when that has come, or never will.
     pub(super) ready: Option<ManualResetEvent>,
+    /// How many wait for it at this moment. Whoever was handed the event itself counts for good.
+    pub(super) asking: u32,
     pub(super) weight: u32,
     pub(super) label: Option<Arc<str>>,
-    pub(super) issued: Option<Instant>,
+    /// When it came to stand as it does, if time is kept: issued, asked for, deposited.
+    pub(super) since: Option<Instant>,
 }
 
 /// How far a number has come.
@@ -36,8 +42,32 @@ pub(super) enum Stand<D> {
 }
 
 impl<D> Slot<D> {
-    pub(super) fn new(stand: Stand<D>) -> Self {
-        Self { stand, ready: None, weight: 0, label: None, issued: None }
+    pub(super) fn new(stand: Stand<D>, since: Option<Instant>) -> Self {
+        Self { stand, ready: None, asking: 0, weight: 0, label: None, since }
+    }
+
+    /// Whether its holder has done its part: it waits, or has deposited.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.asking > 0 || matches!(self.stand, Stand::Deposited(_))
+    }
+
+    /// What to wait for until it may be worth to ask again. Never one that is set: the turn had come, and
+    /// somebody else looks at the value meanwhile.
+    pub(super) fn event(&mut self) -> ManualResetEvent {
+        if self.ready.as_ref().is_some_and(ManualResetEvent::is_set) {
+            self.ready = None;
+        }
+        self.ready.get_or_insert_with(|| ManualResetEvent::new(false)).clone()
+    }
+
+    /// Its number will never be committed: whoever waits is told, what was deposited is dropped.
+    pub(super) fn refuse(&mut self, after: &mut After<D>) {
+        after.wake.extend(self.ready.take());
+        if matches!(self.stand, Stand::Deposited(_)) {
+            if let Stand::Deposited(value) = std::mem::replace(&mut self.stand, Stand::Lost) {
+                after.dropped.push(value);
+            }
+        }
     }
 }
 
@@ -45,9 +75,12 @@ impl<D> Slot<D> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holder {
     Nobody,
-    /// A turn, or a run of so many deposits that is being committed.
+    /// The turn of the head.
     Turn,
+    /// A run of so many deposits that is being committed.
     Run(u64),
+    /// Somebody who looks at it, whatever the number.
+    Look,
 }
 
 /// What is to be done after the lock is released.
@@ -60,11 +93,17 @@ pub(super) struct After<D> {
     pub(super) weight: u32,
     /// No tickets will be issued any more.
     pub(super) ends: bool,
+    /// What the stations must hear of: numbers that come no more, numbers that failed, and that the lane was cancelled.
+    pub(super) over: Option<u64>,
+    pub(super) over_too: Vec<u64>,
+    pub(super) failures: Vec<Failure>,
+    pub(super) cancels: bool,
     /// Deposits that nobody will commit, to be dropped.
     pub(super) dropped: Vec<D>,
-    /// What the stations must hear of: a number that ended, and one that failed.
-    pub(super) lost: Option<u64>,
-    pub(super) failure: Option<Failure>,
+    /// Causes of failures that are of no consequence, to be dropped.
+    pub(super) causes: Vec<Cause>,
+    /// What is to be told to whoever traces.
+    pub(super) notes: Notes,
 }
 
 impl<D> Default for After<D> {
@@ -74,10 +113,22 @@ impl<D> Default for After<D> {
             passed: 0,
             weight: 0,
             ends: false,
+            over: None,
+            over_too: Vec::new(),
+            failures: Vec::new(),
+            cancels: false,
             dropped: Vec::new(),
-            lost: None,
-            failure: None,
+            causes: Vec::new(),
+            notes: Notes::default(),
         }
+    }
+}
+
+impl<D> After<D> {
+    /// `seq` comes to no station any more.
+    pub(super) fn over(&mut self, seq: u64) {
+        // Mostly it is one, and costs no allocation.
+        self.over_too.extend(self.over.replace(seq));
     }
 }
 
@@ -87,33 +138,43 @@ pub(super) struct State<D> {
     pub(super) on_panic: OnFailure,
     /// The number whose turn it is.
     pub(super) head: u64,
+    /// When the head came to be waited for.
     pub(super) head_since: Option<Instant>,
     pub(super) slots: VecDeque<Slot<D>>,
     pub(super) holder: Holder,
+    pub(super) held_since: Option<Instant>,
     /// How many right before the head were lost.
     pub(super) gap: u64,
     /// Whether the gap was accepted, under [`OnFailure::Tell`].
     pub(super) gap_accepted: bool,
-    /// By number; only the lowest matters, unless there are synchronization points.
-    pub(super) failures: BTreeMap<u64, Failure>,
+    pub(super) failures: BTreeMap<u64, Failed>,
+    /// The failure with the lowest number that there ever was.
+    pub(super) root: Option<Failure>,
     /// Synchronization points that were issued and not passed, and the last one that was.
     pub(super) syncs: BTreeSet<u64>,
+    pub(super) closed: bool,
+    pub(super) cancelled: bool,
     pub(super) window: u32,
     /// Numbers that may be issued at once. None while somebody is [`queued`](State::queued): all room is his then.
     pub(super) spare: u32,
     /// How many wait for room.
     pub(super) queued: u32,
-    /// Numbers that are out beyond a window that was made smaller.
-    pub(super) owed: u32,
-    pub(super) closed: bool,
-    pub(super) cancelled: bool,
+    /// By how much more than the window is out, since it was made smaller: so many that pass make no room.
+    pub(super) debt: u32,
+    /// Set when the window becomes smaller, for those who ask for many numbers at once.
+    pub(super) shrunk: Option<ManualResetEvent>,
+    /// Who waits for a ticket, by the order of coming, and since when.
+    pub(super) queue: BTreeMap<u64, Option<Instant>>,
+    pub(super) places: u64,
     /// Who waits for the head to reach a number.
     pub(super) reached: BTreeMap<u64, ManualResetEvent>,
     /// Who waits for the value, whatever the number.
     pub(super) lookers: Vec<ManualResetEvent>,
     /// Set while there is a run for whoever drives the commits.
     pub(super) driver: Option<ManualResetEvent>,
-    pub(super) timed: bool,
+    /// By what time is kept, if it is.
+    pub(super) clock: Option<Clock>,
+    pub(super) times: Option<Box<Times>>,
     pub(super) counters: Counters,
 }
 
@@ -124,105 +185,54 @@ impl<D> State<D> {
     }
 
     pub(super) fn now(&self) -> Option<Instant> {
-        self.timed.then(Instant::now)
+        self.clock.as_ref().map(Clock::now)
     }
 
     pub(super) fn slot(&mut self, seq: u64) -> Option<&mut Slot<D>> {
         self.slots.get_mut(usize::try_from(seq.checked_sub(self.head)?).ok()?)
     }
 
-    // ===== failures =====
-
-    /// The failure because of which `seq` is never committed.
-    pub(super) fn poisoned(&self, seq: u64) -> Option<&Failure> {
-        let (&failed, failure) = match self.on_failure {
-            OnFailure::UntilSync => self.failures.range(..seq).next_back()?,
-            _ => self.failures.first_key_value().filter(|&(&failed, _)| failed < seq)?,
-        };
-        let synced =
-            self.on_failure == OnFailure::UntilSync && self.syncs.range(failed + 1..=seq).next().is_some();
-        (!synced).then_some(failure)
+    /// Issues the next number.
+    pub(super) fn push(&mut self, stand: Stand<D>, weight: u32) -> u64 {
+        let (seq, now) = (self.next(), self.now());
+        if self.slots.is_empty() {
+            self.head_since = now;
+        }
+        self.counters.issued += u64::from(!matches!(stand, Stand::Vacant));
+        self.slots.push_back(Slot { weight, ..Slot::new(stand, now) });
+        self.counters.most_out = self.counters.most_out.max(self.slots.len() as u64);
+        seq
     }
 
-    /// Why `seq` cannot have its turn, if that is known.
-    pub(super) fn refusal(&self, seq: u64) -> Option<LaneError> {
-        if let Some(failure) = self.poisoned(seq).or_else(|| self.failures.get(&seq)) {
-            return Some(LaneError::Poisoned(failure.clone()));
-        }
-        if self.cancelled {
-            return Some(LaneError::Cancelled);
-        }
-        (seq < self.head).then_some(LaneError::Passed)
+    /// The value goes to `holder`.
+    pub(super) fn hold(&mut self, holder: Holder) {
+        self.holder = holder;
+        self.held_since = self.now();
     }
 
-    /// Why no ticket is issued, if none is.
-    pub(super) fn issues(&self) -> Result<(), LaneError> {
-        if self.on_failure != OnFailure::UntilSync {
-            if let Some(failure) = self.failures.values().next() {
-                return Err(LaneError::Poisoned(failure.clone()));
+    /// The value comes back.
+    pub(super) fn let_go(&mut self) {
+        let (since, now) = (self.held_since.take(), self.now());
+        if let (Some(times), Some(since), Some(now)) = (&mut self.times, since, now) {
+            if self.holder != Holder::Look {
+                times.hold.note(now.saturating_duration_since(since));
             }
         }
-        match (self.cancelled, self.closed) {
-            (true, _) => Err(LaneError::Cancelled),
-            (_, true) => Err(LaneError::Closed),
-            _ => Ok(()),
-        }
-    }
-
-    /// `seq` ends without a result, and `policy` says what that means.
-    pub(super) fn lose(
-        &mut self,
-        seq: u64,
-        policy: OnFailure,
-        cause: impl FnOnce() -> Cause,
-        after: &mut After<D>,
-    ) {
-        if seq < self.head || self.poisoned(seq).is_some() || self.cancelled {
-            after.lost = Some(seq);
-            // Its place is of no consequence any more, but it must not block whom a synchronization point lets on.
-            if let Some(slot) = self.slot(seq) {
-                slot.stand = Stand::Lost;
-            }
-            return;
-        }
-        self.counters.lost += 1;
-        let Some(slot) = self.slot(seq) else { return };
-        slot.stand = match policy {
-            OnFailure::Stop => Stand::Stopped,
-            _ => Stand::Lost,
-        };
-        if matches!(policy, OnFailure::Poison | OnFailure::UntilSync) {
-            let label = slot.label.clone();
-            self.fail(Failure { seq, label, cause: cause() }, after);
-        } else if policy != OnFailure::Stop {
-            after.lost = Some(seq);
-        }
-    }
-
-    /// Nothing above the failed number is committed from here on.
-    pub(super) fn fail(&mut self, failure: Failure, after: &mut After<D>) {
-        let seq = failure.seq;
-        after.failure = Some(failure.clone());
-        self.counters.failed += 1;
-        self.failures.entry(seq).or_insert(failure);
-        after.ends |= self.on_failure != OnFailure::UntilSync;
-        let head = self.head;
-        for index in usize::try_from(seq + 1 - head.min(seq + 1)).unwrap_or(usize::MAX)..self.slots.len() {
-            if self.poisoned(head + index as u64).is_some() {
-                self.slots[index].refuse(after);
-            }
-        }
-        let later: Vec<_> = self.reached.range(seq + 1..).map(|(&number, _)| number).collect();
-        if self.on_failure != OnFailure::UntilSync {
-            after.wake.extend(later.into_iter().filter_map(|number| self.reached.remove(&number)));
-            after.wake.extend(self.driver.clone());
-        }
+        self.holder = Holder::Nobody;
     }
 
     /// Whether nothing will ever be committed any more.
     pub(super) fn is_over(&self) -> bool {
         let failed = self.failures.contains_key(&self.head) && self.on_failure != OnFailure::UntilSync;
         self.cancelled || failed || self.closed && self.slots.is_empty()
+    }
+
+    /// Whether the head will never reach `seq`.
+    pub(super) fn never_reaches(&self, seq: u64) -> bool {
+        self.head < seq
+            && (self.cancelled
+                || self.on_failure != OnFailure::UntilSync && self.poisoned(seq).is_some()
+                || self.closed && seq > self.next())
     }
 
     // ===== going on =====
@@ -245,7 +255,12 @@ impl<D> State<D> {
                 return false;
             };
             match slot.stand {
-                _ if failed => self.pass(1, after),
+                _ if failed => {
+                    if matches!(slot.stand, Stand::Issued) {
+                        self.owe(self.head);
+                    }
+                    self.pass(1, after);
+                }
                 Stand::Lost => {
                     self.counters.skipped += 1;
                     self.pass(1, after);
@@ -268,15 +283,17 @@ impl<D> State<D> {
     pub(super) fn pass(&mut self, lost: u64, after: &mut After<D>) {
         let Some(slot) = self.slots.pop_front() else { return };
         self.room_back(after);
-        after.weight += slot.weight;
+        after.weight = after.weight.saturating_add(slot.weight);
         after.wake.extend(slot.ready);
         if let Stand::Deposited(value) = slot.stand {
             after.dropped.push(value);
         }
-        if self.syncs.contains(&self.head) {
-            self.pass_sync();
-        }
         self.head += 1;
+        if self.syncs.contains(&(self.head - 1)) {
+            // A station may hear of a failure before the point only after it.
+            self.syncs = self.syncs.split_off(&(self.head - 1));
+            self.forget_failures(after);
+        }
         self.gap = if lost > 0 { self.gap + lost } else { 0 };
         self.gap_accepted = false;
         self.head_since = self.now();
@@ -285,17 +302,12 @@ impl<D> State<D> {
         }
     }
 
-    /// The head is a synchronization point: it parts what comes after it from all failures before it.
-    fn pass_sync(&mut self) {
-        self.syncs = self.syncs.split_off(&self.head);
-        let root = self.failures.keys().next().copied();
-        self.failures.retain(|&failed, _| Some(failed) == root || failed >= self.head);
-    }
+    // ===== room =====
 
     /// One number more may be issued.
     pub(super) fn room_back(&mut self, after: &mut After<D>) {
-        if self.owed > 0 {
-            self.owed -= 1;
+        if self.debt > 0 {
+            self.debt -= 1;
         } else if self.queued == 0 {
             self.spare += 1;
         } else {
@@ -313,13 +325,16 @@ impl<D> State<D> {
     }
 
     /// Somebody waits for room from here on.
-    pub(super) fn queue(&mut self, after: &mut After<D>) {
+    pub(super) fn queue_for_room(&mut self, after: &mut After<D>) {
         self.queued += 1;
         after.passed += std::mem::take(&mut self.spare);
     }
 
+    // ===== runs =====
+
     /// Takes the deposits from the head on, `most` of them, into `run`.
     pub(super) fn take_run(&mut self, most: usize, mut run: VecDeque<D>) -> VecDeque<D> {
+        let now = self.now();
         for slot in self.slots.iter_mut().take(most) {
             if !matches!(slot.stand, Stand::Deposited(_)) {
                 break;
@@ -327,33 +342,26 @@ impl<D> State<D> {
             if let Stand::Deposited(value) = std::mem::replace(&mut slot.stand, Stand::Issued) {
                 run.push_back(value);
             }
+            if let (Some(times), Some(since), Some(now)) = (&mut self.times, slot.since, now) {
+                times.wait.note(now.saturating_duration_since(since));
+            }
         }
-        self.holder = Holder::Run(run.len() as u64);
+        self.hold(Holder::Run(run.len() as u64));
         self.counters.run(run.len() as u64);
         run
     }
-}
-
-impl<D> State<D> {
     /// Takes the deposit of the head, which passes.
     pub(super) fn take_head(&mut self, after: &mut After<D>) -> Option<D> {
+        let now = self.now();
         let slot = self.slots.front_mut()?;
         let Stand::Deposited(value) = std::mem::replace(&mut slot.stand, Stand::Issued) else { return None };
+        if let (Some(times), Some(since), Some(now)) = (&mut self.times, slot.since, now) {
+            times.wait.note(now.saturating_duration_since(since));
+        }
         self.counters.committed += 1;
         self.counters.deposited += 1;
+        after.notes.committed(self.head, 1);
         self.pass(0, after);
         Some(value)
-    }
-}
-
-impl<D> Slot<D> {
-    /// Its number will never be committed: whoever waits is told, what was deposited is dropped.
-    pub(super) fn refuse(&mut self, after: &mut After<D>) {
-        after.wake.extend(self.ready.take());
-        if matches!(self.stand, Stand::Deposited(_)) {
-            if let Stand::Deposited(value) = std::mem::replace(&mut self.stand, Stand::Lost) {
-                after.dropped.push(value);
-            }
-        }
     }
 }

@@ -1,7 +1,9 @@
 //! Stations: several points that the numbers of one lane pass in order.
 
-use super::turn::yield_once;
-use super::{After, Lane, Locked, OnFailure, Owned, Slot, Stand, Ticket, by_deadline, state::Holder};
+use super::losses::Why;
+use super::state::Stand;
+use super::turn::{Asked, yield_once};
+use super::{After, Lane, Locked, OnFailure, Owned, ReachNumber, Ticket, by_deadline, go_on};
 use crate::{Failure, LaneError, Lost, ManualResetEvent, blocking};
 use std::error::Error;
 use std::ops::{Deref, DerefMut};
@@ -83,12 +85,7 @@ impl<T, D> Lane<T, D> {
         };
         let builder = Lane::builder().first(state.next()).window(i32::MAX as u32).on_failure(policy);
         let track: Lane<S, ()> = builder.build(value);
-        {
-            let mut fresh = track.lock();
-            fresh.state.failures = state.failures.clone();
-            fresh.state.syncs = state.syncs.clone();
-            fresh.state.cancelled = state.cancelled;
-        }
+        track.lock().state.inherit(state);
         self.inner.stations.push(Arc::new(track.clone()));
         drop(locked);
         Station { name, track, lane: self.address() }
@@ -127,8 +124,8 @@ impl<S> Station<S> {
     /// # Errors
     ///
     /// As `Lane::reached`.
-    pub async fn reached(&self, seq: u64) -> Result<(), LaneError> {
-        self.track.reached(seq).await
+    pub fn reached(&self, seq: u64) -> ReachNumber<'_, S> {
+        self.track.reached(seq)
     }
 
     /// As [`Lane::with_value`], of this station.
@@ -153,7 +150,7 @@ impl<S> fmt::Debug for Station<S> {
 // ===== what a lane tells its stations =====
 
 /// A station without the type of its value.
-trait Track: Send + Sync + UnwindSafe + RefUnwindSafe {
+pub(super) trait Track: Send + Sync + UnwindSafe + RefUnwindSafe {
     /// The number comes here no more.
     fn pass_over(&self, seq: u64);
     fn fail(&self, failure: Failure);
@@ -167,6 +164,11 @@ impl<S: Send> Track for Lane<S, ()> {
         if seq >= locked.state.head {
             self.come(&mut locked, seq, Stand::Lost);
             self.settle(locked, After::default());
+        } else {
+            let mut after = After::default();
+            locked.state.owe_less(seq, &mut after);
+            drop(locked);
+            go_on(self.follow(after));
         }
     }
 
@@ -179,7 +181,7 @@ impl<S: Send> Track for Lane<S, ()> {
     }
 
     fn sync(&self, seq: u64) {
-        self.lock().state.syncs.insert(seq);
+        self.lock().state.sync(seq);
     }
 
     fn cancel(&self) {
@@ -195,10 +197,11 @@ impl<S> Lane<S, ()> {
         while state.next() <= seq {
             // Bounded by the window of the lane.
             state.spare -= 1;
-            state.slots.push_back(Slot::new(Stand::Vacant));
+            state.push(Stand::Vacant, 0);
         }
+        let now = state.now();
         if let Some(slot) = state.slot(seq) {
-            slot.stand = stand;
+            (slot.stand, slot.since) = (stand, now);
         }
     }
 
@@ -206,7 +209,7 @@ impl<S> Lane<S, ()> {
     fn give_back(&self, owned: Box<Owned<S, ()>>) {
         let mut locked = self.lock();
         locked.owned = Some(owned);
-        locked.state.holder = Holder::Nobody;
+        locked.state.let_go();
         self.settle(locked, After::default());
     }
 }
@@ -230,7 +233,7 @@ impl Stations {
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &dyn Track> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &dyn Track> {
         iter::successors(self.0.get(), |link| link.rest.0.get()).map(|link| &*link.track)
     }
 
@@ -240,16 +243,8 @@ impl Stations {
         self.iter().for_each(|track| track.pass_over(seq));
     }
 
-    pub(super) fn fail(&self, failure: &Failure) {
-        self.iter().for_each(|track| track.fail(failure.clone()));
-    }
-
     pub(super) fn sync(&self, seq: u64) {
         self.iter().for_each(|track| track.sync(seq));
-    }
-
-    pub(super) fn cancel(&self) {
-        self.iter().for_each(Track::cancel);
     }
 }
 
@@ -275,10 +270,15 @@ impl<T, D> Ticket<T, D> {
         station: &'a Station<S>,
     ) -> Result<StationTurn<'a, S, T, D>, LaneError> {
         self.come_to(station);
-        while let Some(event) = station.track.awaits_turn(self.seq())? {
-            event.wait().await;
+        let mut asking = Asking { track: &station.track, seq: self.seq(), waits: false };
+        loop {
+            match station.track.ask(asking.seq, Some(&mut asking.waits))? {
+                Asked::Wait(event) => event.wait().await,
+                Asked::Turn(owned, gap) => {
+                    return Ok(StationTurn { ticket: self, station, owned: Some(owned), gap });
+                }
+            }
         }
-        StationTurn::begin(self, station)
     }
 
     /// [`turn_at`](Ticket::turn_at) for a thread.
@@ -331,7 +331,10 @@ impl<T, D> Ticket<T, D> {
         station: &'a Station<S>,
     ) -> Result<StationTurn<'a, S, T, D>, LaneError> {
         self.come_to(station);
-        StationTurn::begin(self, station)
+        match station.track.ask(self.seq(), None)? {
+            Asked::Turn(owned, gap) => Ok(StationTurn { ticket: self, station, owned: Some(owned), gap }),
+            Asked::Wait(_) => Err(LaneError::WouldBlock),
+        }
     }
 
     /// As [`ready`](Ticket::ready), of `station`.
@@ -343,10 +346,7 @@ impl<T, D> Ticket<T, D> {
     #[must_use]
     pub fn ready_at<S>(&self, station: &Station<S>) -> ManualResetEvent {
         self.come_to(station);
-        match station.track.awaits_turn(self.seq()) {
-            Ok(Some(event)) => event,
-            Ok(None) | Err(_) => ManualResetEvent::new(true),
-        }
+        station.track.ready(self.seq())
     }
 
     #[track_caller]
@@ -357,6 +357,21 @@ impl<T, D> Ticket<T, D> {
         if !settled && !self.is_over() {
             station.track.come(&mut locked, self.seq(), Stand::Issued);
             station.track.settle(locked, After::default());
+        }
+    }
+}
+
+/// Who waits at a station, counted there as long as this lives.
+struct Asking<'a, S> {
+    track: &'a Lane<S, ()>,
+    seq: u64,
+    waits: bool,
+}
+
+impl<S> Drop for Asking<'_, S> {
+    fn drop(&mut self) {
+        if self.waits {
+            self.track.ask_no_more(self.seq);
         }
     }
 }
@@ -376,12 +391,7 @@ pub struct StationTurn<'a, S, T, D = ()> {
     gap: u64,
 }
 
-impl<'a, S, T, D> StationTurn<'a, S, T, D> {
-    fn begin(ticket: &'a mut Ticket<T, D>, station: &'a Station<S>) -> Result<Self, LaneError> {
-        let (owned, gap) = station.track.begin_turn(ticket.seq())?;
-        Ok(Self { ticket, station, owned: Some(owned), gap })
-    }
-
+impl<S, T, D> StationTurn<'_, S, T, D> {
     /// Its number.
     #[must_use]
     pub fn seq(&self) -> u64 {
@@ -433,7 +443,7 @@ impl<S, T, D> Drop for StationTurn<'_, S, T, D> {
         if std::thread::panicking() {
             self.station.track.give_back(owned);
             let policy = self.ticket.lane().lock().state.on_panic;
-            self.ticket.lose(policy, || Arc::new(Lost::Panicked));
+            self.ticket.lose(policy, Why::Lost(Lost::Panicked));
         } else {
             self.station.track.end_turn(self.ticket.seq(), owned, None);
         }

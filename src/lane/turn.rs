@@ -1,18 +1,28 @@
 //! The moment in which a ticket has what the lane owns.
 
-use super::state::{Holder, Stand};
+use super::losses::Why;
+use super::state::Holder;
 use super::{After, Lane, OnFailure, Owned, Ticket};
 use crate::{Cause, LaneError, Lost, ManualResetEvent};
 use std::borrow::BorrowMut;
+use std::future::Future;
 use std::marker::PhantomData;
-use std::sync::Arc;
-use std::task::Poll;
-use std::{error::Error, fmt, future, ops::Deref, ops::DerefMut};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::{error::Error, fmt, future, mem, ops::Deref, ops::DerefMut};
 
 /// A turn that borrows its ticket.
+///
+/// # Examples
+///
+/// See [`Ticket::turn`].
 pub type Turn<'a, T, D = ()> = HeldTurn<&'a mut Ticket<T, D>, T, D>;
 
 /// A turn that has its ticket with it.
+///
+/// # Examples
+///
+/// See [`Ticket::turn_owned`].
 pub type OwnedTurn<T, D = ()> = HeldTurn<Ticket<T, D>, T, D>;
 
 /// The turn of a number: derefs to what the lane owns. Dropping it commits the number and hands the turn on. Used by its
@@ -30,22 +40,34 @@ pub struct HeldTurn<B: BorrowMut<Ticket<T, D>>, T, D> {
 }
 
 impl<B: BorrowMut<Ticket<T, D>>, T, D> HeldTurn<B, T, D> {
-    /// The turn of `ticket`, if it has come.
-    pub(super) fn begin(mut ticket: B) -> Result<Self, LaneError> {
-        let (seq, lane) = (ticket.borrow().seq(), ticket.borrow().lane().clone());
-        let (owned, gap) = lane.begin_turn(seq)?;
+    /// The turn of `ticket`, which it got from its lane.
+    pub(super) fn begin(mut ticket: B, owned: Box<Owned<T, D>>, gap: u64) -> Self {
         ticket.borrow_mut().committed();
-        lane.inner.stations.pass_over(seq);
-        Ok(Self { ticket, owned: Some(owned), gap, deposits: PhantomData })
+        let turn = Self { ticket, owned: Some(owned), gap, deposits: PhantomData };
+        turn.lane().inner.stations.pass_over(turn.seq());
+        turn
     }
 
     /// Its number.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Lane;
+    /// let lane = Lane::new((), 4);
+    /// assert_eq!(lane.try_ticket()?.try_turn()?.seq(), 0);
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.ticket.borrow().seq()
     }
 
     /// How many numbers right before it were lost.
+    ///
+    /// # Examples
+    ///
+    /// See [`OnFailure::Skip`].
     #[must_use]
     pub fn gap(&self) -> u64 {
         self.gap
@@ -53,11 +75,23 @@ impl<B: BorrowMut<Ticket<T, D>>, T, D> HeldTurn<B, T, D> {
 
     /// How many numbers right behind it are waiting for their turns or deposited. 0: nobody will go on at once,
     /// so this is the time to flush.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Lane;
+    /// let lane = Lane::new(Vec::<u8>::new(), 4);
+    /// let (mut first, mut second) = (lane.try_ticket()?, lane.try_ticket()?);
+    /// let mut waits = tokio_test::task::spawn(second.turn());
+    /// assert!(waits.poll().is_pending());
+    /// let turn = first.try_turn()?;
+    /// assert_eq!(turn.ready_behind(), 1); // it will flush
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
     #[must_use]
     pub fn ready_behind(&self) -> usize {
         let locked = self.lane().lock();
-        let ready = |slot: &super::Slot<D>| matches!(slot.stand, Stand::Deposited(_)) || slot.ready.is_some();
-        locked.state.slots.iter().skip(1).take_while(|slot| ready(slot)).count()
+        locked.state.slots.iter().skip(1).take_while(|slot| slot.is_waiting()).count()
     }
 
     /// Commits the number, hands the turn on, and lets others run.
@@ -68,26 +102,55 @@ impl<B: BorrowMut<Ticket<T, D>>, T, D> HeldTurn<B, T, D> {
     /// # Cancel safety
     ///
     /// The turn is handed on at the first poll; dropped before that it is handed on as well.
-    pub async fn pass(self) {
-        drop(self);
-        yield_once().await;
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Lane;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::LaneError> {
+    /// let lane = Lane::new(0, 4);
+    /// let mut ticket = lane.ticket().await?;
+    /// let mut turn = ticket.turn().await?;
+    /// *turn += 1;
+    /// turn.pass().await;
+    /// assert_eq!(lane.frontier(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pass(self) -> PassTurn<B, T, D> {
+        PassTurn { turn: Some(self), over: false }
     }
 
-    /// The number fails, and this is why; what was done to the value stays done.
+    /// The number fails, and this is why; what was done to the value stays done. What it means for the others is as for
+    /// [`Ticket::fail`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{LaneError, lane::Lane};
+    /// let lane = Lane::new(0, 4);
+    /// let (mut first, mut second) = (lane.try_ticket()?, lane.try_ticket()?);
+    /// first.try_turn()?.fail("disk full");
+    /// let Err(LaneError::Poisoned(failure)) = second.try_turn() else { unreachable!() };
+    /// assert_eq!(failure.to_string(), "number 0 failed: disk full");
+    /// # Ok::<_, LaneError>(())
+    /// ```
     pub fn fail(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) {
-        let policy = self.lane().lock().state.on_failure;
-        let policy = match policy {
-            OnFailure::Stop | OnFailure::UntilSync => policy,
-            _ => OnFailure::Poison,
-        };
-        self.end(Some((policy, Cause::from(cause.into()))));
+        let cause = Cause::from(cause.into());
+        let policy = self.lane().lock().state.failing();
+        self.end(Some((policy, Why::Told(cause))));
     }
 
     fn lane(&self) -> &Lane<T, D> {
         self.ticket.borrow().lane()
     }
 
-    fn end(&mut self, lost: Option<(OnFailure, Cause)>) {
+    fn end(&mut self, lost: Option<(OnFailure, Why)>) {
         if let Some(owned) = self.owned.take() {
             let seq = self.seq();
             self.lane().end_turn(seq, owned, lost);
@@ -113,7 +176,7 @@ impl<B: BorrowMut<Ticket<T, D>>, T, D> Drop for HeldTurn<B, T, D> {
     fn drop(&mut self) {
         let lost = std::thread::panicking().then(|| {
             let policy = self.lane().lock().state.on_panic;
-            (policy, Arc::new(Lost::Panicked) as Cause)
+            (policy, Why::Lost(Lost::Panicked))
         });
         self.end(lost);
     }
@@ -125,66 +188,147 @@ impl<B: BorrowMut<Ticket<T, D>>, T: fmt::Debug, D> fmt::Debug for HeldTurn<B, T,
     }
 }
 
+// ===== future =====
+
+/// Future of [`pass`](HeldTurn::pass).
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct PassTurn<B: BorrowMut<Ticket<T, D>>, T, D> {
+    /// Leaves at the first poll.
+    turn: Option<HeldTurn<B, T, D>>,
+    over: bool,
+}
+
+// Nothing in here is ever pinned.
+impl<B: BorrowMut<Ticket<T, D>>, T, D> Unpin for PassTurn<B, T, D> {}
+
+impl<B: BorrowMut<Ticket<T, D>>, T, D> Future for PassTurn<B, T, D> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(turn) = self.turn.take() {
+            drop(turn);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        assert!(!mem::replace(&mut self.over, true), "`PassTurn` polled after completion");
+        Poll::Ready(())
+    }
+}
+
+impl<B: BorrowMut<Ticket<T, D>>, T, D> fmt::Debug for PassTurn<B, T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seq = self.turn.as_ref().map(HeldTurn::seq);
+        f.debug_struct("PassTurn").field("seq", &seq).finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "futures")]
+impl<B: BorrowMut<Ticket<T, D>>, T, D> futures::future::FusedFuture for PassTurn<B, T, D> {
+    fn is_terminated(&self) -> bool {
+        self.over
+    }
+}
+
 /// Lets others run.
 pub(super) async fn yield_once() {
     let mut yielded = false;
     future::poll_fn(|cx| {
-        if yielded {
+        if mem::replace(&mut yielded, true) {
             return Poll::Ready(());
         }
-        yielded = true;
         cx.waker().wake_by_ref();
         Poll::Pending
     })
     .await;
 }
 
-impl<T, D> Lane<T, D> {
-    /// Whether the turn of `seq` has come; if not, what to wait for.
-    pub(super) fn awaits_turn(&self, seq: u64) -> Result<Option<ManualResetEvent>, LaneError> {
-        let mut locked = self.lock();
-        let state = &mut locked.state;
-        if let Some(refusal) = state.refusal(seq) {
-            return Err(refusal);
-        }
-        if state.head == seq && state.holder == Holder::Nobody {
-            return Ok(None);
-        }
-        let Some(slot) = state.slot(seq) else { return Err(LaneError::Passed) };
-        Ok(Some(slot.ready.get_or_insert_with(|| ManualResetEvent::new(false)).clone()))
-    }
+// ===== in the lane =====
 
-    pub(super) fn begin_turn(&self, seq: u64) -> Result<(Box<Owned<T, D>>, u64), LaneError> {
-        let mut locked = self.lock();
+/// What whoever asks for a turn gets.
+pub(super) enum Asked<T, D> {
+    /// It has come; so many right before it were lost.
+    Turn(Box<Owned<T, D>>, u64),
+    /// Ask again when this is set.
+    Wait(ManualResetEvent),
+}
+
+impl<T, D> Lane<T, D> {
+    /// Asks for the turn of `seq`. `waits` keeps whether it is counted among those who wait for it; without, it is not.
+    pub(super) fn ask(&self, seq: u64, waits: Option<&mut bool>) -> Result<Asked<T, D>, LaneError> {
+        let mut guard = self.lock();
+        let locked = &mut *guard;
         let state = &mut locked.state;
         if let Some(refusal) = state.refusal(seq) {
             return Err(refusal);
         }
         if state.head != seq || state.holder != Holder::Nobody {
-            return Err(LaneError::WouldBlock);
+            let now = state.now();
+            let Some(slot) = state.slot(seq) else { return Err(LaneError::Passed) };
+            let waits = waits.ok_or(LaneError::WouldBlock)?;
+            if !mem::replace(waits, true) {
+                (slot.asking, slot.since) = (slot.asking + 1, now);
+            }
+            return Ok(Asked::Wait(slot.event()));
         }
         if state.on_failure == OnFailure::Tell && state.gap > 0 && !state.gap_accepted {
             return Err(LaneError::Gap { lost: state.gap });
         }
-        let gap = state.gap;
-        state.holder = Holder::Turn;
+        let waited = waits.is_some_and(mem::take);
+        state.hold(Holder::Turn);
+        state.counters.turn(waited);
+        if let (Some(times), Some(now)) = (&mut state.times, state.held_since) {
+            let since = state.slots.front().and_then(|slot| slot.since).filter(|_| waited).unwrap_or(now);
+            times.wait.note(now.saturating_duration_since(since));
+        }
         let owned = locked.owned.take().expect("it is there while nobody has the turn");
-        Ok((owned, gap))
+        Ok(Asked::Turn(owned, state.gap))
+    }
+
+    /// What is set when the turn of `seq` has come, or never will.
+    pub(super) fn ready(&self, seq: u64) -> ManualResetEvent {
+        let mut locked = self.lock();
+        let state = &mut locked.state;
+        let come = state.refusal(seq).is_some() || state.head == seq && state.holder == Holder::Nobody;
+        let now = state.now();
+        match state.slot(seq) {
+            Some(slot) if !come => {
+                (slot.asking, slot.since) = (slot.asking + 1, now);
+                slot.event()
+            }
+            Some(slot) => {
+                slot.asking += 1;
+                ManualResetEvent::new(true)
+            }
+            None => ManualResetEvent::new(true),
+        }
+    }
+
+    /// Whoever waited for the turn of `seq` waits no more.
+    pub(super) fn ask_no_more(&self, seq: u64) {
+        let mut locked = self.lock();
+        let now = locked.state.now();
+        if let Some(slot) = locked.state.slot(seq) {
+            (slot.asking, slot.since) = (slot.asking.saturating_sub(1), now);
+        }
     }
 
     /// Gives back what a turn had, and commits the number or loses it.
-    pub(super) fn end_turn(&self, seq: u64, owned: Box<Owned<T, D>>, lost: Option<(OnFailure, Cause)>) {
+    pub(super) fn end_turn(&self, seq: u64, owned: Box<Owned<T, D>>, lost: Option<(OnFailure, Why)>) {
         let mut after = After::default();
+        let committed = lost.is_none();
         let mut locked = self.lock();
         locked.owned = Some(owned);
         let state = &mut locked.state;
-        state.holder = Holder::Nobody;
+        state.let_go();
         match lost {
             None => {
                 state.counters.committed += 1;
                 state.pass(0, &mut after);
             }
-            Some((policy, cause)) => state.lose(seq, policy, || cause, &mut after),
+            Some((policy, why)) => state.lose(seq, policy, why, &mut after),
+        }
+        if committed {
+            after.notes.committed(seq, 1);
         }
         self.settle(locked, after);
     }
@@ -196,7 +340,7 @@ pub(super) fn borrow_value<T, D, R>(lane: &Lane<T, D>, look: impl FnOnce(&mut T)
         let event = {
             let mut locked = lane.lock();
             if let Some(owned) = locked.owned.take() {
-                locked.state.holder = Holder::Turn;
+                locked.state.hold(Holder::Look);
                 break Borrowed { lane, owned: Some(owned) };
             }
             let event = ManualResetEvent::new(false);
@@ -218,7 +362,7 @@ impl<T, D> Drop for Borrowed<'_, T, D> {
     fn drop(&mut self) {
         let mut locked = self.lane.lock();
         locked.owned = self.owned.take();
-        locked.state.holder = Holder::Nobody;
+        locked.state.let_go();
         self.lane.settle(locked, After::default());
     }
 }
