@@ -152,7 +152,6 @@ impl<T: Send> Lane<T> {
 
 impl Lane<(), ()> {
     /// What can be set before a lane is built.
-    #[must_use]
     pub fn builder() -> LaneBuilder {
         LaneBuilder::new()
     }

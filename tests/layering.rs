@@ -210,6 +210,14 @@ const TABLE: &[Row] = &[
         never: &["RwLock", "Condvar", "Atomic", "Waker", "Deque", "thread", "unsafe"],
         kind: Kind::Code,
     },
+    Row {
+        // Workers are tasks.
+        files: &["lane/pipeline.rs", "lane/pipeline/", "lane/stream.rs"],
+        modules: &[],
+        crates: &["futures", "tokio"],
+        never: &["unsafe"],
+        kind: Kind::Code,
+    },
     Row { files: &["lane/", "lane.rs"], modules: &[], crates: &["futures"], never: &[], kind: Kind::Code },
     Row { files: &["lib.rs", "futures.rs"], modules: EVERYTHING, crates: &[], never: &[], kind: Kind::Names },
 ];

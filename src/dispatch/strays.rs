@@ -106,7 +106,6 @@ impl<T> Strays<T> {
     }
 }
 
-
 /// Hashes numbers by one multiplication with a secret: most strays are looked up several times, and a
 /// hash that withstands everything costs as much as all the rest.
 #[derive(Debug, Clone)]

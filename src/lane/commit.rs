@@ -5,6 +5,7 @@ use crate::{Cause, Failure, LaneError, Lost, ManualResetEvent, blocking};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::task::Poll;
 use std::{error::Error, fmt, ops::Deref, ops::DerefMut};
 
 type Commit<T, D> = dyn FnMut(&mut T, &mut Run<D>) -> Result<(), Box<dyn Error + Send + Sync>> + Send;
@@ -187,7 +188,7 @@ impl<T, D> Commits<T, D> {
         loop {
             self.event.reset();
             // Looked at after the reset: who deposits later sets it again.
-            if let Some(ready) = self.look() {
+            if let Poll::Ready(ready) = self.look() {
                 return ready;
             }
             self.event.wait().await;
@@ -213,7 +214,8 @@ impl<T, D> Commits<T, D> {
         &self.event
     }
 
-    fn look(&self) -> Option<Option<CommitRun<T, D>>> {
+    /// A run, or `None` at the end; pending as long as there is neither.
+    fn look(&self) -> Poll<Option<CommitRun<T, D>>> {
         let mut after = After::default();
         let mut locked = self.lane.lock();
         let begun = if locked.state.settle(&mut after) { self.lane.take_run(&mut locked) } else { None };
@@ -221,8 +223,9 @@ impl<T, D> Commits<T, D> {
         drop(locked);
         self.lane.follow(after);
         match begun {
-            Some(begun) => Some(Some(CommitRun { lane: self.lane.clone(), begun: Some(begun) })),
-            None => over.then_some(None),
+            Some(begun) => Poll::Ready(Some(CommitRun { lane: self.lane.clone(), begun: Some(begun) })),
+            None if over => Poll::Ready(None),
+            None => Poll::Pending,
         }
     }
 }
@@ -263,6 +266,7 @@ impl<T, D> CommitRun<T, D> {
     }
 
     /// The deposits.
+    #[allow(clippy::missing_panics_doc)] // only what consumes the run ends it
     pub fn run(&mut self) -> &mut Run<D> {
         &mut self.begun.as_mut().expect("it has not ended").run
     }

@@ -245,7 +245,7 @@ impl<T, D> Lane<T, D> {
 
     /// Takes room that went to those who wait and that none of them took.
     fn room_of_queue(&self, count: u32) -> bool {
-        self.inner.room.try_acquire_many(count).map(|room| room.forget()).is_ok()
+        self.inner.room.try_acquire_many(count).map(crate::Permit::forget).is_ok()
     }
 
     fn push_many(&self, state: &mut State<D>, count: u32, tickets: &mut Vec<Ticket<T, D>>) {
@@ -257,7 +257,7 @@ impl<T, D> Lane<T, D> {
 
     fn push(state: &mut State<D>, weight: u32, stand: Stand<D>) -> u64 {
         let seq = state.next();
-        let slot = Slot { weight, issued: state.now(), ..Slot::new(stand) };
+        let slot = Slot { weight, ..Slot::new(stand) };
         state.slots.push_back(slot);
         state.counters.issued += 1;
         state.counters.most_out = state.counters.most_out.max(state.slots.len() as u64);

@@ -15,7 +15,6 @@ pub(super) struct Slot<D> {
     pub(super) ready: Option<ManualResetEvent>,
     pub(super) weight: u32,
     pub(super) label: Option<Arc<str>>,
-    pub(super) issued: Option<Instant>,
 }
 
 /// How far a number has come.
@@ -37,7 +36,7 @@ pub(super) enum Stand<D> {
 
 impl<D> Slot<D> {
     pub(super) fn new(stand: Stand<D>) -> Self {
-        Self { stand, ready: None, weight: 0, label: None, issued: None }
+        Self { stand, ready: None, weight: 0, label: None }
     }
 }
 
@@ -81,6 +80,7 @@ impl<D> Default for After<D> {
     }
 }
 
+#[allow(clippy::struct_excessive_bools)] // they are independent of one another
 #[derive(Debug)]
 pub(super) struct State<D> {
     pub(super) on_failure: OnFailure,

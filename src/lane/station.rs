@@ -86,7 +86,7 @@ impl<T, D> Lane<T, D> {
         {
             let mut fresh = track.lock();
             fresh.state.failures = state.failures.clone();
-            fresh.state.syncs = state.syncs.clone();
+            fresh.state.syncs.clone_from(&state.syncs);
             fresh.state.cancelled = state.cancelled;
         }
         self.inner.stations.push(Arc::new(track.clone()));
