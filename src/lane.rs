@@ -36,7 +36,7 @@
 //! The window bounds how many numbers are out, from the head to the newest, and it bounds them where they are *issued*: number
 //! `n` is not issued before `head + window > n`. So the head always has a number, and no buffer can be full of
 //! results that wait for the one that cannot get in. How many bodies run at once is another bound, which is yours
-//! (workers, a [`Semaphore`](crate::Semaphore)); how many bytes are out is a third, by [`Lane::ticket_weighted`].
+//! (workers, a [`Semaphore`]); how many bytes are out is a third, by [`Lane::ticket_weighted`].
 //!
 //! # Failure
 //!
