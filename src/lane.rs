@@ -237,7 +237,6 @@ impl Lane<(), ()> {
     /// assert_eq!(lane.try_ticket()?.seq(), 1);
     /// # Ok::<_, batons::LaneError>(())
     /// ```
-    #[must_use]
     pub fn builder() -> LaneBuilder {
         LaneBuilder::new()
     }

@@ -1,4 +1,5 @@
 //! Pipelines over lanes: order, windows, failures in their places, and nothing left running.
+#![allow(clippy::unwrap_used, reason = "a test ends with it")]
 #![cfg(feature = "tokio")]
 
 use batons::WorkPanic;
@@ -231,7 +232,7 @@ fn threads_work_at_once_and_behind_a_slow_head_no_more_than_the_window_is_begun(
     });
     let mut results = source.in_lane(16, 4, move |n| {
         if n == 0 {
-            gate.lock().unwrap().recv().unwrap()
+            gate.lock().unwrap().recv().unwrap();
         }
     });
     results.next();

@@ -212,6 +212,14 @@ const TABLE: &[Row] = &[
         kind: Kind::Code,
     },
     Row {
+        // Workers are tasks.
+        files: &["lane/pipeline.rs", "lane/pipeline/", "lane/stream.rs"],
+        modules: &[],
+        crates: &["futures", "tokio"],
+        never: &["unsafe"],
+        kind: Kind::Code,
+    },
+    Row {
         // As users do: the names at the root, and those of the futures.
         files: &["lane/", "lane.rs"],
         modules: &["futures"],

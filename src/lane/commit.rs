@@ -75,9 +75,7 @@ impl<D> Run<D> {
 
     /// If the commit fails, it is `seq` that fails, and those below are committed; unless this is called it is the number that was
     /// taken last. Who writes many at once and cannot tell which of them arrived names the first. Those that were taken
-    /// above it are gone with it.
-    ///
-    /// A number that was not taken is as good as the one that was taken last.
+    /// above it are gone with it; one that was not taken stands for the last that was.
     ///
     /// # Examples
     ///
@@ -325,8 +323,8 @@ impl<T, D> Commits<T, D> {
         &self.event
     }
 
-    /// The run at the head; or, if there will be none any more, nothing.
-    fn look(&self) -> Option<Option<CommitRun<T, D>>> {
+    /// A run, or `None` at the end; pending as long as there is neither.
+    fn look(&self) -> Poll<Option<CommitRun<T, D>>> {
         let mut after = After::default();
         let mut locked = self.lane.lock();
         let begun = if locked.state.settle(&mut after) { self.lane.take_run(&mut locked) } else { None };
@@ -334,7 +332,7 @@ impl<T, D> Commits<T, D> {
         drop(locked);
         let run = begun.map(|begun| CommitRun { lane: self.lane.clone(), begun: Some(begun) });
         go_on(self.lane.follow(after));
-        if run.is_some() || over { Some(run) } else { None }
+        if run.is_some() || over { Poll::Ready(run) } else { Poll::Pending }
     }
 }
 
@@ -365,7 +363,7 @@ impl<T, D> Future for NextRun<'_, T, D> {
             }
             commits.event.reset();
             // Looked at after the reset: who deposits later sets it again.
-            if let Some(run) = commits.look() {
+            if let Poll::Ready(run) = commits.look() {
                 if run.is_none() {
                     commits.event.set(); // for the others who drive
                 }
@@ -448,6 +446,7 @@ impl<T, D> CommitRun<T, D> {
     /// # Examples
     ///
     /// See [`Commits::blocking_next_run`].
+    #[allow(clippy::missing_panics_doc)] // only what consumes the run ends it
     pub fn run(&mut self) -> &mut Run<D> {
         &mut self.begun.as_mut().expect("it has not ended").run
     }

@@ -289,7 +289,7 @@ impl<T, D> Lane<T, D> {
 
     /// Takes room that went to those who wait and that none of them took.
     fn room_of_queue(&self, count: u32) -> bool {
-        self.inner.room.try_acquire_many(count).map(|room| room.forget()).is_ok()
+        self.inner.room.try_acquire_many(count).map(crate::Permit::forget).is_ok()
     }
 
     /// Why there are no more tickets.

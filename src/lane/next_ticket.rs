@@ -220,7 +220,7 @@ impl<'a, T, D> NextTickets<'a, T, D> {
             let room = self.room.get_or_insert_with(|| lane.inner.room.acquire_many(self.count));
             go_on(lane.follow(after));
             if let Poll::Ready(room) = Pin::new(room).poll(cx) {
-                return Poll::Ready(room.map(|room| room.forget()).map_err(|_| lane.ended()));
+                return Poll::Ready(room.map(Permit::forget).map_err(|_| lane.ended()));
             }
             if let Some(shrunk) = &mut self.shrunk {
                 ready!(Pin::new(shrunk).poll(cx));

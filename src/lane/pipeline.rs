@@ -359,7 +359,7 @@ impl<S: Source, W, U> Plant<S, W, U> {
         let mut over = pin!(over.wait());
         let mut poll = |cx: &mut Context<'_>| match self.source.poll_item(cx) {
             Poll::Pending => over.as_mut().poll(cx).map(|()| None),
-            item => item,
+            item @ Poll::Ready(_) => item,
         };
         let polled = caught(poll_fn(|cx| poll(cx))).await;
         let polled = polled.unwrap_or_else(|panic| Some(Err(WorkPanic::new(panic).into())));

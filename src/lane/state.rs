@@ -132,6 +132,7 @@ impl<D> After<D> {
     }
 }
 
+#[allow(clippy::struct_excessive_bools)] // they are independent of one another
 #[derive(Debug)]
 pub(super) struct State<D> {
     pub(super) on_failure: OnFailure,

@@ -171,7 +171,7 @@ where
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         let out = usize::try_from(self.out).unwrap_or(usize::MAX);
-        let (least, most) = self.source.as_ref().map_or((0, Some(0)), |source| source.size_hint());
+        let (least, most) = self.source.as_ref().map_or((0, Some(0)), Stream::size_hint);
         (least.saturating_add(out), most.and_then(|most| most.checked_add(out)))
     }
 }

@@ -65,7 +65,7 @@ mod imp {
     use super::{Failure, OnFailure};
 
     #[derive(Debug, Default)]
-    pub(in crate::lane) struct Notes;
+    pub(in crate::lane) struct Notes(());
 
     impl Notes {
         #[allow(clippy::unused_self)]

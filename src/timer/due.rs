@@ -54,7 +54,8 @@ impl Due {
     /// If the clock is set forward beyond `time` the timer expires at once, if it is set back it expires later. On
     /// Linux, with feature `wall-clock` (on by default), who waits notices at once; elsewhere within a second. A
     /// timer that nobody waits for looks at the clock when it is asked: if the clock has passed `time` and
-    /// was set back since, `time` is still to come.
+    /// was set back since, `time` is still to come. A `time` in the past is the time of the setting: periods are counted from there,
+    /// and a completion call is told that.
     ///
     /// # Examples
     ///

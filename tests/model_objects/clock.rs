@@ -52,16 +52,16 @@ impl Hands {
         self.clock.advance(span(by));
     }
 
-    /// `form` chooses among the ways to say when.
-    pub(crate) fn set(&self, timer: &WaitableTimer, object: usize, setting: Setting, form: u64) -> bool {
-        let Setting { due, period, queue } = setting;
+    pub(crate) fn set(&self, timer: &WaitableTimer, object: usize, setting: Setting) -> bool {
+        let Setting { due, date, period, queue } = setting;
         let period = (period > 0).then(|| span(period));
         let (begin, wall) = self.begin;
-        let when = begin + span(due);
-        let due = match form % 3 {
-            0 if when >= self.clock.now() => Due::after(when - self.clock.now()),
-            0 | 1 => Due::at_instant(when),
-            _ => Due::at(wall + span(due)),
+        let at = begin + span(due);
+        let due = match at.checked_duration_since(self.clock.now()) {
+            _ if date => Due::at(wall + span(due)),
+            // Either way is the same.
+            Some(rest) if due % 2 == 0 => Due::after(rest),
+            _ => Due::at_instant(at),
         };
         let Some(queue) = queue else { return timer.set(due, period) };
         let log = self.log.clone();

@@ -24,7 +24,7 @@ impl Both {
             Object::Timer(timer) => match which {
                 0..=6 => {
                     let setting = self.setting(object, order);
-                    let was = self.world.hands.set(timer, object, setting, what);
+                    let was = self.world.hands.set(timer, object, setting);
                     prop_assert_eq!(was, self.model.set_timer(object, setting));
                 }
                 7..=8 => prop_assert_eq!(timer.cancel(), self.model.cancel(object)),
@@ -68,10 +68,15 @@ impl Both {
 
     /// No two timers are ever due at once: which expires first is told by when they were begun to be waited for.
     fn setting(&self, object: usize, Order { which, what }: Order) -> Setting {
-        let about = self.model.time + what % 12;
+        let now = self.model.time;
+        let due = (now + what % 12) / 4 * 4 + object as u64 - 4;
+        let date = what % 3 == 2;
+        // The periods after a date in the past are counted from now.
+        let is_apart = !date || due >= now || now % 4 == object as u64;
         Setting {
-            due: about - about % 4 + object as u64 - 4,
-            period: [0, 4, 8, 0][super::index(what / 12) % 4],
+            due,
+            date,
+            period: if is_apart { [0, 4, 8, 0][super::index(what / 12) % 4] } else { 0 },
             queue: [None, Some(0), Some(1)].get(super::index(which)).copied().flatten(),
         }
     }

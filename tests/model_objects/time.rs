@@ -80,7 +80,7 @@ impl Model {
     /// What is due by now; several expiries are one.
     fn expire(&mut self, object: usize) {
         let Thing::Timer { set, setting, .. } = &mut self.things[object] else { unreachable!() };
-        let Setting { due, period, queue } = setting.take().expect("something is due");
+        let Setting { due, period, queue, .. } = setting.take().expect("something is due");
         if queue.is_some_and(|queue| self.queues[queue].closed) {
             // It goes with the queue, and its state stays.
             return;
@@ -89,7 +89,7 @@ impl Model {
         while next <= self.time && period > 0 {
             next += period;
         }
-        *setting = (period > 0).then_some(Setting { due: next, period, queue });
+        *setting = (period > 0).then_some(Setting { due: next, date: false, period, queue });
         *set = true;
         self.serve(object);
         let Some(queue) = queue else { return };
@@ -100,7 +100,10 @@ impl Model {
     }
 
     /// Whether it was set before.
-    pub(crate) fn set_timer(&mut self, object: usize, anew: Setting) -> bool {
+    pub(crate) fn set_timer(&mut self, object: usize, mut anew: Setting) -> bool {
+        if anew.date {
+            anew.due = anew.due.max(self.time);
+        }
         let was = self.cancel(object);
         let now = self.time;
         let Thing::Timer { set, sets, setting, .. } = &mut self.things[object] else { unreachable!() };

@@ -70,6 +70,8 @@ pub(crate) enum Call {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Setting {
     pub(crate) due: u64,
+    /// Whether it is told as a date: one in the past is now.
+    pub(crate) date: bool,
     /// Zero for once.
     pub(crate) period: u64,
     pub(crate) queue: Option<usize>,

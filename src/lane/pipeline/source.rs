@@ -1,6 +1,7 @@
 //! Where the items of a pipeline come from.
 
 use std::error::Error;
+#[cfg(feature = "futures")]
 use std::pin::Pin;
 use std::task::{Context, Poll};
 

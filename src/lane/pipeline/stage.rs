@@ -60,15 +60,10 @@ where
     const BLOCKS: bool = W::BLOCKS;
     const STAGES: usize = W::STAGES + 1;
 
-    fn work(&self, item: T) -> impl Future<Output = Result<U, At>> + Send {
-        async move {
-            let before = self.0.work(item).await?;
-            let worked = caught(async { (self.1)(before).await }).await;
-            At::in_stage(
-                Stage::Work(W::STAGES),
-                worked.unwrap_or_else(|panic| Err(WorkPanic::new(panic).into())),
-            )
-        }
+    async fn work(&self, item: T) -> Result<U, At> {
+        let before = self.0.work(item).await?;
+        let worked = caught(async { (self.1)(before).await }).await;
+        At::in_stage(Stage::Work(W::STAGES), worked.unwrap_or_else(|panic| Err(WorkPanic::new(panic).into())))
     }
 }
 
@@ -87,14 +82,9 @@ where
     const BLOCKS: bool = true;
     const STAGES: usize = W::STAGES + 1;
 
-    fn work(&self, item: T) -> impl Future<Output = Result<U, At>> + Send {
-        async move {
-            let before = self.0.work(item).await?;
-            let worked = caught(async { (self.1)(before) }).await;
-            At::in_stage(
-                Stage::Work(W::STAGES),
-                worked.unwrap_or_else(|panic| Err(WorkPanic::new(panic).into())),
-            )
-        }
+    async fn work(&self, item: T) -> Result<U, At> {
+        let before = self.0.work(item).await?;
+        let worked = caught(async { (self.1)(before) }).await;
+        At::in_stage(Stage::Work(W::STAGES), worked.unwrap_or_else(|panic| Err(WorkPanic::new(panic).into())))
     }
 }
