@@ -1,4 +1,5 @@
-//! How many instructions do an uncontended pair, a hand-over, a signal and a wait for any of eight take?
+//! How many instructions do an uncontended pair, a hand-over, a signal, a wait for any of eight, a timer, a call, a
+//! packet, an operation and a name take?
 //!
 //! ```text
 //! cargo install gungraun-runner --version 0.17.2   # the version of `gungraun` in Cargo.lock; and valgrind
@@ -11,8 +12,9 @@
 
 mod common;
 
-use batons::{AutoResetEvent, Baton, wait_all, wait_any};
+use batons::{ApcQueue, AutoResetEvent, Baton, CompletionPort, Namespace, wait_all, wait_any};
 use common::{
+    beside,
     floor::{Array, AtomicRing},
     keyed::{MapOfOneshots, NotifyRing},
     permits::{Fair, Permits},
@@ -149,9 +151,12 @@ mod measured {
 
     use super::{
         Array, Arrival, AtomicRing, Baton, Fair, Flag, MapOfOneshots, Notify, NotifyRing, Standing, TIMES,
-        all_waiting, any_8, any_waiting, run, select_8, signal_waiting, standing, standing_for_permit,
+        all_waiting, any_8, any_waiting, beside, run, select_8, signal_waiting, standing,
+        standing_for_permit,
     };
-    use batons::{AutoResetEvent, Mutex, Owner};
+    use batons::{
+        ApcQueue, AutoResetEvent, CompletionPort, ManualClock, Mutex, Namespace, Owner, WaitableTimer,
+    };
     use futures::FutureExt;
     use gungraun::{library_benchmark, library_benchmark_group, main};
     use std::{
@@ -162,7 +167,7 @@ mod measured {
             atomic::{AtomicU64, Ordering},
         },
     };
-    use tokio::sync::Semaphore as TokioSemaphore;
+    use tokio::sync::{Semaphore as TokioSemaphore, mpsc};
 
     #[library_benchmark]
     #[bench::new(AtomicU64::new(0))]
@@ -331,6 +336,49 @@ mod measured {
         run(tasks)
     }
 
+    // A timer that is set, waited for, and expires.
+    #[library_benchmark]
+    #[bench::batons(beside::timer())]
+    fn timer(timer: (ManualClock, WaitableTimer)) -> (ManualClock, WaitableTimer) {
+        beside::timer_waiting(timer, TIMES)
+    }
+
+    #[library_benchmark]
+    #[bench::batons(ApcQueue::new())]
+    fn call(queue: ApcQueue) -> ApcQueue {
+        beside::calls(queue, TIMES)
+    }
+
+    #[library_benchmark]
+    #[bench::batons(CompletionPort::new(1))]
+    fn packet(port: CompletionPort<u64>) -> CompletionPort<u64> {
+        beside::packets(port, TIMES)
+    }
+
+    #[library_benchmark]
+    #[bench::tokio(mpsc::unbounded_channel())]
+    fn packet_mpsc(ends: beside::Ends) -> beside::Ends {
+        beside::messages(ends, TIMES)
+    }
+
+    #[library_benchmark]
+    #[bench::batons(TIMES)]
+    fn operation(times: u64) {
+        beside::operations(times);
+    }
+
+    #[library_benchmark]
+    #[bench::tokio(TIMES)]
+    fn operation_oneshot(times: u64) {
+        beside::oneshots(times);
+    }
+
+    #[library_benchmark]
+    #[bench::batons(Namespace::new())]
+    fn name(space: Namespace) -> Namespace {
+        beside::names(space, TIMES)
+    }
+
     library_benchmark_group!(
         name = uncontended,
         benchmarks = [
@@ -355,7 +403,11 @@ mod measured {
         name = several,
         benchmarks = [any_of_8_batons, any_of_8_select, all_of_8_batons]
     );
-    main!(library_benchmark_groups = [uncontended, handing_over, signaling, several]);
+    library_benchmark_group!(
+        name = later,
+        benchmarks = [timer, call, packet, packet_mpsc, operation, operation_oneshot, name]
+    );
+    main!(library_benchmark_groups = [uncontended, handing_over, signaling, several, later]);
 
     pub(super) fn run_all() {
         main();
@@ -372,6 +424,11 @@ fn main() {
         drop(run(standing_for_permit::<batons::Semaphore>()));
         drop(signal_waiting(Flag::default()));
         drop(all_waiting(std::array::from_fn(|_| AutoResetEvent::new(false))));
+        drop(beside::timer_waiting(beside::timer(), TIMES));
+        drop(beside::calls(ApcQueue::new(), TIMES));
+        drop(beside::packets(CompletionPort::new(1), TIMES));
+        beside::operations(TIMES);
+        drop(beside::names(Namespace::new(), TIMES));
         println!("callgrind: the benches can run; `cargo bench --bench callgrind` runs them");
     }
 }

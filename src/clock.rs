@@ -49,7 +49,8 @@ impl Clock {
     ///
     /// The monotonic one is tokio's in a tokio runtime, so that a test that pauses it sees timers follow
     /// (feature `tokio`), and [`Instant`] elsewhere; the two agree unless tokio's is paused. A paused clock is seen only inside its
-    /// runtime. The wall clock is [`SystemTime`], which tokio does not pause.
+    /// runtime. The wall clock is [`SystemTime`], which tokio does not pause: to wait for [`Due::at`](crate::Due::at) under a paused
+    /// clock keeps a processor busy until that time has come, and lets tokio's clock race ahead. Take a [`ManualClock`] there.
     ///
     /// # Examples
     ///

@@ -56,27 +56,48 @@
 
 mod builder;
 mod commit;
+mod crew;
+mod deposits;
 mod failure;
 mod frontier;
 mod issue;
+mod iter;
+mod keyed;
 mod losses;
 mod next_ticket;
+mod pipeline;
 mod snapshot;
 mod stall;
 mod state;
+mod station;
+#[cfg(all(feature = "futures", feature = "tokio"))]
+mod stream;
 mod ticket;
 mod trace;
 mod turn;
+mod value;
 mod wait;
 mod watch;
 
 pub use builder::LaneBuilder;
 pub use commit::{CommitRun, Commits, NextRun, Run};
+pub use deposits::Deposits;
 pub use failure::OnFailure;
 pub use frontier::{DrainLane, ReachNumber};
+pub use iter::{InLaneIter, LaneIteratorExt};
+pub use keyed::{HeldKeyTurn, KeyTicket, KeyTurn, Keyed, OwnedKeyTurn};
 pub use next_ticket::{NextTicket, NextTickets};
+pub use pipeline::{
+    Failed, FromIter, FromTryIter, Nothing, Pipeline, Report, Runnable, Source, Stage, Then, ThenBlocking,
+    Work, pipeline, try_pipeline,
+};
+#[cfg(feature = "futures")]
+pub use pipeline::{FromStream, FromTryStream, stream_pipeline, try_stream_pipeline};
 pub use snapshot::{Counters, Histogram, LaneSnapshot};
 pub use stall::{Stall, StallCause};
+pub use station::{Station, StationTurn};
+#[cfg(all(feature = "futures", feature = "tokio"))]
+pub use stream::{InLane, LaneStreamExt};
 pub use ticket::Ticket;
 pub use turn::{HeldTurn, OwnedTurn, PassTurn, Turn};
 pub use wait::TakeTurn;
@@ -85,6 +106,7 @@ pub use watch::{Overdue, Watch};
 use crate::{LaneError, Semaphore};
 use commit::{Begun, Committer};
 use state::{After, Slot, State};
+use station::Stations;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
@@ -144,7 +166,7 @@ impl<T, D> Owned<T, D> {
 }
 
 struct Inner<T, D> {
-    /// Permits for the numbers that may still be issued.
+    /// Where those stand who wait for room. Its permits are numbers that may be issued, as is [`State::spare`].
     room: Semaphore,
     /// Permits for the weight that may still be out.
     weight: Semaphore,
@@ -152,6 +174,7 @@ struct Inner<T, D> {
     longest_run: usize,
     /// Whether depositors commit.
     commits: bool,
+    stations: Stations,
     locked: Mutex<Locked<T, D>>,
 }
 
@@ -247,13 +270,29 @@ impl<T, D> Lane<T, D> {
     /// What was put off until the lock was released. One of those who are woken may panic; the others are woken all the
     /// same.
     fn follow(&self, after: After<D>) -> Panic {
-        let After { wake, passed, weight, ends, dropped, causes, notes } = after;
+        let After { wake, passed, weight, ends, over, over_too, failures, cancels, dropped, causes, notes } =
+            after;
         let mut panic = None;
         let mut run = |foreign: &mut dyn FnMut()| {
             if let Err(other) = catch_unwind(AssertUnwindSafe(foreign)) {
                 panic.get_or_insert(other);
             }
         };
+        for track in self.inner.stations.iter() {
+            for &seq in over.iter().chain(&over_too) {
+                run(&mut || track.pass_over(seq));
+            }
+            for failure in &failures {
+                run(&mut || track.fail(failure.clone()));
+            }
+            if cancels {
+                run(&mut || track.cancel());
+            }
+        }
+        if !failures.is_empty() {
+            let mut failures = Some(failures);
+            run(&mut || drop(failures.take()));
+        }
         if ends {
             run(&mut || self.inner.room.close());
             run(&mut || self.inner.weight.close());

@@ -10,6 +10,8 @@
 //! |---|---|
 //! | turns in the order of numbers that you have | [`Baton::acquire`] |
 //! | turns in the order in which they were asked for, none lost by a panic or an abort | [`Baton::ticket`] |
+//! | concurrent work whose results are committed in order | [`lane::Lane`], [`lane::pipeline`](lane::pipeline()) |
+//! | order for each key, and none among keys | [`lane::Keyed`] |
 //! | a flag that stays set for everybody | [`ManualResetEvent`] |
 //! | a signal that one waiter takes | [`AutoResetEvent`] |
 //! | at most so many at once | [`Semaphore`] |

@@ -181,6 +181,23 @@ impl<T> Operation<T> {
     ///
     /// The operation is signaled first, then the call is queued to whoever makes it, and runs in the next
     /// alertable wait there. If nobody will ever make it, it is dropped. The result stays with the operation.
+    ///
+    /// The routine is an [`ApcRoutine<()>`](crate::ApcRoutine), made by [`ApcHandle::routine`](crate::ApcHandle::routine) of the queue of
+    /// the task or thread that is to make the call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::{ApcQueue, Operation, blocking};
+    ///
+    /// let queue = ApcQueue::new();
+    /// let done = queue.handle().routine(|()| println!("complete"));
+    /// let (operation, task) = Operation::with_routine(async { 42 }, done);
+    /// std::thread::spawn(move || blocking::wait(task));
+    /// assert!(queue.blocking_alertable(std::future::pending::<()>()).is_alerted());
+    /// assert_eq!(operation.try_result()?, 42);
+    /// # Ok::<_, batons::TryResultError>(())
+    /// ```
     pub fn with_routine<F>(work: F, routine: impl Routine<()>) -> (Self, OperationTask<F>)
     where
         F: Future<Output = T>,

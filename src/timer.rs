@@ -17,21 +17,18 @@ mod core;
 mod due;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 pub use due::Due;
+pub use wait::WaitTimer;
 
 use self::core::Core;
 use crate::clock::Clock;
-use crate::dispatch::{
-    Answer, Halves, Leave, Offer, Part, Policy, Routine, Verdict, Wait, drop_part, is_last_call, poll_part,
-};
+use crate::dispatch::{Leave, Offer, Policy, Routine, Verdict, Wait};
 use std::convert::Infallible;
 use std::{
     fmt,
-    future::Future,
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -269,7 +266,8 @@ impl WaitableTimer {
     ///
     /// # Panics
     ///
-    /// Only if a waker does, or if the thread that rings cannot be started; the timer has been set then.
+    /// Only if a waker does, or a completion call in its drop, or if the thread that rings cannot be started; the timer has been set
+    /// then.
     ///
     /// # Examples
     ///
@@ -291,17 +289,41 @@ impl WaitableTimer {
     /// [`set`](WaitableTimer::set) with a completion call: `routine` is queued at each expiry and told when that was due. Win32
     /// `SetWaitableTimer` with a completion routine.
     ///
+    /// The routine is an [`ApcRoutine<Instant>`](crate::ApcRoutine), made by [`ApcHandle::routine`](crate::ApcHandle::routine) of the
+    /// queue of the task or thread that is to make the call.
+    ///
     /// The expiry signals first and queues then, so that an alertable wait for this very timer is answered and the call
     /// stays queued; that is the kernel's order, and not Wine's. A call that is queued and not yet made is not queued again.
     /// Setting the timer again, cancelling it, or dropping its last handle takes a call back that was queued and not begun. If at an expiry
     /// nobody will ever make the call, the timer is cancelled and its state stays, as when a Win32 thread ends. A release given back
     /// queues nothing.
     ///
+    /// The timer keeps the routine until it is set again or cancelled, also after its last expiry. So a routine that has a handle to its own
+    /// timer, to set it again, keeps that timer: [`cancel`](WaitableTimer::cancel) it when it is done with.
+    ///
     /// The runtime in which this is called rings, or where there is none the thread of the process.
     ///
     /// # Panics
     ///
     /// As [`set`](WaitableTimer::set).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::{Alertable, ApcQueue, Due, WaitableTimer};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let (queue, timer) = (ApcQueue::new(), WaitableTimer::auto());
+    /// let tick = queue.handle().routine(|due: Instant| println!("due at {due:?}"));
+    /// timer.set_with(Due::after(Duration::from_secs(1)), Some(Duration::from_secs(60)), tick);
+    /// for _ in 0..3 {
+    ///     // The call is made in here.
+    ///     assert_eq!(queue.alertable(std::future::pending::<()>()).await, Alertable::Alerted);
+    /// }
+    /// # }
+    /// ```
     #[allow(clippy::must_use_candidate)] // as `set`
     pub fn set_with<R: Routine<Instant>>(&self, due: Due, period: Option<Duration>, routine: R) -> bool {
         self.core.set(due, period, Some(Arc::new(routine)))
@@ -311,6 +333,10 @@ impl WaitableTimer {
     ///
     /// The state stays as it is, and whoever waits waits on until the timer is set again. Once it has returned the setting
     /// can never signal. An expiry that was due by then has signaled.
+    ///
+    /// # Panics
+    ///
+    /// Only if a waker does, or a completion call in its drop; the timer has been cancelled then.
     ///
     /// # Examples
     ///
@@ -330,6 +356,12 @@ impl WaitableTimer {
     }
 
     /// Whether the timer is set. Stale as soon as it is read: report it, do not act on it.
+    ///
+    /// An expiry that is due and was not noticed happens now, and releases who waits.
+    ///
+    /// # Panics
+    ///
+    /// Only if the waker of somebody released does.
     ///
     /// # Examples
     ///
@@ -361,8 +393,8 @@ impl WaitableTimer {
     ///
     /// # Panics
     ///
-    /// The future panics if it is polled again after it answered, or if no thread can be started where one must
-    /// ring.
+    /// The future panics if it is polled again after it answered, if no thread can be started where one must
+    /// ring, or if the waker of another does that is released by an expiry noticed here.
     ///
     /// # Examples
     ///
@@ -379,11 +411,15 @@ impl WaitableTimer {
     /// # }
     /// ```
     pub fn wait(&self) -> WaitTimer<'_> {
-        WaitTimer { timer: Some(self), wait: Wait::new((), 0, Leave::Vacant), attends: false }
+        WaitTimer::new(self)
     }
 
     /// Whether the timer is set; an automatic timer is cleared then. Never waits. Win32
     /// `WaitForSingleObject` with a time-out of 0.
+    ///
+    /// # Panics
+    ///
+    /// As [`is_set`](WaitableTimer::is_set).
     ///
     /// # Examples
     ///
@@ -410,91 +446,5 @@ impl fmt::Debug for WaitableTimer {
             .field("auto", &header.policy().auto)
             .field("set", &is_set(header.state()))
             .finish_non_exhaustive()
-    }
-}
-
-// ===== future =====
-
-/// Future of [`WaitableTimer::wait`].
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct WaitTimer<'a> {
-    /// Leaves with the answer.
-    timer: Option<&'a WaitableTimer>,
-    wait: Wait<Tick>,
-    /// Whether the timer knows that it has to ring.
-    attends: bool,
-}
-
-impl WaitTimer<'_> {
-    /// Sees to it that somebody rings.
-    fn attend(&mut self) {
-        if let Some(timer) = self.timer {
-            timer.core.attend(!std::mem::replace(&mut self.attends, true));
-        }
-    }
-
-    fn unattend(&mut self, answered: bool) {
-        if let Some(timer) = self.timer.filter(|_| std::mem::take(&mut self.attends)) {
-            timer.core.unattend(answered);
-        }
-    }
-}
-
-impl Part for WaitTimer<'_> {
-    type Policy = Tick;
-
-    fn wait(&mut self) -> Option<Halves<'_, Tick>> {
-        Some((&self.timer?.core.header, &mut self.wait))
-    }
-
-    fn finish(&mut self, _: Answer<Tick>) {
-        self.unattend(true);
-        self.timer = None;
-    }
-
-    fn drive(&mut self, cx: &mut Context<'_>) {
-        if let Some(timer) = self.timer {
-            timer.core.settle();
-        }
-        if !is_last_call(cx.waker()) {
-            self.attend();
-        }
-    }
-}
-
-impl Future for WaitTimer<'_> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        if let Some(timer) = this.timer {
-            timer.core.settle();
-        }
-        let answer = poll_part(this, cx, "WaitTimer");
-        // After it stands in line, and only then: a timer that is set needs nobody who rings.
-        if answer.is_pending() && !is_last_call(cx.waker()) {
-            this.attend();
-        }
-        answer
-    }
-}
-
-impl Drop for WaitTimer<'_> {
-    fn drop(&mut self) {
-        drop_part(self);
-        self.unattend(false);
-    }
-}
-
-impl fmt::Debug for WaitTimer<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WaitTimer").field("timer", &self.timer).finish_non_exhaustive()
-    }
-}
-
-#[cfg(feature = "futures")]
-impl futures::future::FusedFuture for WaitTimer<'_> {
-    fn is_terminated(&self) -> bool {
-        self.timer.is_none()
     }
 }

@@ -13,6 +13,7 @@ use batons::{
         Acquire, AcquirePermits, AlertableWait, DrainApcs, LockMutex, NextPacket, SignalAndWait, TakeResult,
         WaitAll, WaitAny, WaitEvent, WaitOperation, WaitTimer,
     },
+    lane::{KeyTicket, KeyTurn, Keyed, OwnedKeyTurn},
 };
 use std::{
     error::Error,
@@ -130,6 +131,12 @@ is!(AlertableWait<'static, WaitEvent<'static, Auto>>: Everywhere + Future<Output
 is!(AlertableWait<'static, WaitAny<[WaitEvent<'static, Auto>; 2]>>: Goes + Future);
 is!(DrainApcs<'static>: Everywhere + Future<Output = usize>);
 
+is!(Keyed<str>: Everywhere + Clone + Default + 'static);
+is!(Keyed<Movable>: Everywhere + Clone + Default + 'static);
+is!(KeyTicket: Everywhere + 'static);
+is!(KeyTurn<'static>: Goes);
+is!(OwnedKeyTurn: Everywhere + 'static);
+
 is!(Namespace: Everywhere + Clone + Default + 'static);
 is!(Named<Baton>: Everywhere + Clone + Deref<Target = Baton> + 'static);
 is!(Created<Mutex>: Everywhere + Deref<Target = Named<Mutex>> + 'static);
@@ -165,6 +172,8 @@ is_not!(Acquire<Baton>: Clone);
 is_not!(BatonGuard<'static>: Clone);
 is_not!(OwnedBatonGuard: Clone);
 is_not!(Baton: Copy);
+is_not!(KeyTicket: Clone);
+is_not!(OwnedKeyTurn: Clone);
 is_not!(WaitEvent<'static, Auto>: Clone);
 is_not!(WaitTimer<'static>: Clone);
 is_not!(AcquirePermits<Semaphore>: Clone);

@@ -26,7 +26,7 @@ const KINDS: [(&str, u32); 13] = [
 ];
 
 /// Cases without a test.
-const EXCUSED: [(&str, &str); 74] = [
+const EXCUSED: [(&str, &str); 69] = [
     ("B-34", "a failed allocation aborts the process; no growth can be refused"),
     ("B-36", "excluded by the types: only a guard can release"),
     ("B-37", "excluded by the types: only a guard can release"),
@@ -61,7 +61,6 @@ const EXCUSED: [(&str, &str); 74] = [
     ("MX-31", "no access rights: every handle may do everything"),
     ("MX-36", "excluded by the types: a handle is always valid"),
     ("OV-11", "an operation belongs to no thread: who has a handle cancels it"),
-    ("OV-14", "in `src/operation/tests.rs`, since the trait of a call is private"),
     ("OV-23", "nobody is bound to a port; a call runs where its own queue is waited for"),
     ("OV-24", "nothing but a wait of its own queue runs a call"),
     ("OV-25", "the wait for a port is `next`, which takes a packet"),
@@ -78,12 +77,8 @@ const EXCUSED: [(&str, &str); 74] = [
     ("NA-28", "excluded by the types: a handle is always valid"),
     ("TM-02", "excluded by the types: there are two kinds"),
     ("TM-14", "excluded by the types: a period is never negative"),
-    ("TM-31", "the queue's part of it comes with the APCs"),
-    ("TM-32", "the queue's part of it comes with the APCs"),
-    ("TM-41", "the queue's part of it comes with the APCs"),
     ("TM-43", "nothing wakes a machine that sleeps; there is nothing to ask for"),
     ("TM-47", "excluded by the types: only what can be signaled is accepted"),
-    ("TM-48", "comes with the names"),
     ("TM-54", "no timer queues: a runtime's tasks and intervals are that"),
     ("TM-55", "no timer queues: a runtime's tasks and intervals are that"),
     ("TM-56", "no timer queues: a runtime's tasks and intervals are that"),

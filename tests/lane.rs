@@ -203,6 +203,47 @@ fn a_committer_that_fails_fails_the_number_it_took_last() {
 }
 
 #[test]
+fn a_run_that_is_written_as_a_whole_fails_as_a_whole() {
+    let lane = Lane::builder().committer(Vec::new(), |all: &mut Vec<u64>, run| {
+        let first = run.next_seq();
+        let written: Vec<_> = run.by_ref().collect();
+        if written.contains(&3) {
+            run.fail_at(first);
+            return Err("nothing of it is on the disk".into());
+        }
+        all.extend(written);
+        Ok(())
+    });
+    let mut tickets: Vec<_> = (0..5).map(|_| ticket(&lane)).collect();
+    tickets.remove(0).deposit(0).expect("no failure");
+    for ticket in tickets.into_iter().rev() {
+        let n = ticket.seq();
+        let _ = ticket.deposit(n);
+    }
+    assert_eq!(lane.with_value(|all| all.clone()), [0]);
+    assert_eq!((lane.frontier(), lane.failure().map(|failure| failure.seq())), (1, Some(1)));
+}
+
+#[test]
+fn a_driven_run_fails_at_the_number_that_is_told() {
+    for (told, failed) in [(None, 3), (Some(0), 0), (Some(2), 2), (Some(4), 3), (Some(u64::MAX), 3)] {
+        let lane: Lane<(), u64> = Lane::builder().build(());
+        let mut commits = lane.commits();
+        for n in 0..5 {
+            ticket(&lane).deposit(n).expect("no failure");
+        }
+        let mut run = assert_ready!(spawn(commits.next_run()).poll()).expect("a run");
+        assert_eq!(run.by_ref().take(4).count(), 4);
+        if let Some(told) = told {
+            run.run().fail_at(told);
+        }
+        assert!(matches!(run.fail("on purpose"), Err(LaneError::Poisoned(_))));
+        assert_eq!(lane.frontier(), failed);
+        assert_eq!(lane.failure().map(|failure| failure.seq()), Some(failed));
+    }
+}
+
+#[test]
 fn explicit_numbers_are_refused_with_a_reason() {
     let lane: Lane<(), ()> = Lane::builder().first(10).window(4).build(());
     let mut twelve = lane.ticket_at(12).expect("within the window");
@@ -286,4 +327,43 @@ fn weight_is_bounded_and_the_heaviest_is_admitted_alone() {
     drop(a.try_turn().expect("the head"));
     assert!(waits.is_woken());
     assert_ready!(waits.poll()).expect("room").skip();
+}
+
+#[test]
+fn a_window_that_shrinks_under_a_long_run_neither_jams_nor_is_exceeded() {
+    let lane = collecting(8, OnFailure::Poison);
+    let mut tickets: Vec<_> = (0..8).map(|_| ticket(&lane)).collect();
+    lane.resize(4);
+    assert_eq!(lane.room(), 0);
+    for ticket in tickets.split_off(1) {
+        let n = ticket.seq();
+        ticket.deposit(n).expect("no failure");
+    }
+    tickets.pop().expect("the head").deposit(0).expect("no failure"); // all eight pass in one run
+    assert_eq!((lane.frontier(), lane.room()), (8, 4));
+    let tickets: Vec<_> = (0..4).map(|_| ticket(&lane)).collect();
+    assert!(matches!(lane.try_ticket(), Err(LaneError::WouldBlock)));
+    lane.resize(2);
+    let mut tickets = tickets.into_iter();
+    for n in 0..2 {
+        tickets.next().expect("four are out").deposit(n).expect("no failure");
+        assert_eq!(lane.room(), 0, "two are out still");
+    }
+    lane.resize(3);
+    assert_eq!(lane.room(), 1);
+    drop(tickets);
+}
+
+#[test]
+fn what_was_issued_after_a_synchronization_point_that_has_passed_is_not_poisoned() {
+    let lane = collecting(8, OnFailure::UntilSync);
+    let (a, b) = (ticket(&lane), ticket(&lane));
+    let sync = assert_ready!(spawn(lane.sync()).poll()).expect("room");
+    b.fail("no");
+    a.deposit(0).expect("below");
+    sync.deposit(2).expect("the point itself");
+    assert_eq!(lane.frontier(), 3);
+    ticket(&lane).deposit(3).expect("after the point");
+    assert_eq!(lane.with_value(|value| value.0.clone()), [0, 2, 3]);
+    assert_eq!(lane.failure().map(|failure| failure.seq()), Some(1));
 }

@@ -255,3 +255,36 @@ fn every_driver_learns_that_there_are_no_more_runs() {
     assert!(first.is_woken());
     assert!(assert_ready!(first.poll()).is_none());
 }
+
+#[test]
+fn a_run_that_fails_as_a_whole_across_a_synchronization_point_does_not_jam() {
+    let lane: Lane<Vec<u64>, u64> =
+        Lane::builder().on_failure(OnFailure::UntilSync).committer(Vec::new(), |all: &mut Vec<u64>, run| {
+            let first = run.next_seq();
+            let written: Vec<_> = run.by_ref().collect();
+            if first == 0 {
+                run.fail_at(1);
+                all.push(written[0]);
+                return Err("the rest is not on the disk".into());
+            }
+            all.extend(written);
+            Ok(())
+        });
+    let (zero, one, two) = (ticket(&lane), ticket(&lane), ticket(&lane));
+    let sync = tokio_test::assert_ready!(tokio_test::task::spawn(lane.sync()).poll()).expect("room");
+    let (four, mut five) = (ticket(&lane), ticket(&lane));
+    for late in [four, sync, two, one, zero] {
+        let seq = late.seq();
+        let _ = late.deposit(seq);
+    }
+    assert_eq!(
+        lane.frontier(),
+        6,
+        "whoever was taken fails, and whoever comes behind it up to the next point"
+    );
+    assert!(matches!(five.try_turn(), Err(LaneError::Poisoned(_))));
+    let again = tokio_test::assert_ready!(tokio_test::task::spawn(lane.sync()).poll()).expect("room");
+    drop(five);
+    again.deposit(6).expect("a new start");
+    assert_eq!(lane.with_value(|all| all.clone()), [0, 6]);
+}

@@ -160,7 +160,7 @@ const TABLE: &[Row] = &[
         kind: Kind::Code,
     },
     Row {
-        files: &["timer.rs"],
+        files: &["timer.rs", "timer/wait.rs"],
         modules: &["dispatch", "sync", "error", "clock"],
         crates: &["futures"],
         never: MACHINERY,
@@ -170,7 +170,7 @@ const TABLE: &[Row] = &[
         // What a timer has beside its header: a lock around its setting, and the waker by which it is rung.
         files: &["timer/"],
         modules: &["dispatch", "sync", "error", "clock"],
-        crates: &[],
+        crates: &["futures"],
         never: &["Mutex", "RwLock", "Condvar", "Atomic", "Deque", "Map", "thread", "unsafe"],
         kind: Kind::Code,
     },
@@ -209,6 +209,14 @@ const TABLE: &[Row] = &[
         modules: THROUGH_OBJECTS,
         crates: &[],
         never: &["RwLock", "Condvar", "Atomic", "Waker", "Deque", "thread", "unsafe"],
+        kind: Kind::Code,
+    },
+    Row {
+        // Workers are tasks.
+        files: &["lane/pipeline.rs", "lane/pipeline/", "lane/stream.rs"],
+        modules: &[],
+        crates: &["futures", "tokio"],
+        never: &["unsafe"],
         kind: Kind::Code,
     },
     Row {

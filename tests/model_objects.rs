@@ -1,10 +1,9 @@
 //! Random operations on all objects, alone and in waits on several, compared step by step with a
 //! sequential model that is too simple to be wrong: one vector, written from the documentation.
 
-use batons::{SkipError, blocking};
+use batons::blocking;
 use proptest::{prelude::*, sample::Index};
 use std::{
-    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering::Relaxed},
@@ -13,31 +12,45 @@ use std::{
     time::Duration,
 };
 
+#[path = "model_objects/choose.rs"]
+mod choose;
+#[path = "model_objects/clock.rs"]
+mod clock;
 #[path = "model_objects/naive.rs"]
 mod naive;
 #[path = "model_objects/real.rs"]
 mod real;
 #[path = "model_objects/signals.rs"]
 mod signals;
+#[path = "model_objects/tell.rs"]
+mod tell;
 #[path = "model_objects/things.rs"]
 mod things;
+#[path = "model_objects/time.rs"]
+mod time;
 #[path = "model_objects/words.rs"]
 mod words;
 
 use naive::Model;
-use real::{Answer, Held, OWNERS, Object, Wait, World};
-use things::{Thing, Verdict};
-use words::{Act, How, Outcome, Signal, Want};
+use real::{Answer, Held, OWNERS, Wait, World};
+use things::Thing;
+use words::{Act, Call, How, Outcome, Signal, Want};
 
 // ===== steps =====
 
 #[derive(Debug, Clone)]
 enum Step {
-    Wait(Form, Vec<(Index, u64)>),
+    /// Alertably, if it names a queue and nobody else makes its calls at the time.
+    Wait(Form, Vec<(Index, u64)>, Option<usize>),
     /// To one of the parties that are there.
     To(Index, Act),
     /// To one of the objects, whatever its kind can be told.
     Tell(Index, Order),
+    /// Lets time pass.
+    Advance(u64),
+    /// Queues a call, which queues another if that is true.
+    Queue(usize, bool),
+    CloseQueue(usize),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -125,7 +138,7 @@ impl Both {
 
     fn want(&self, object: usize, what: u64) -> Want {
         let what = match &self.model.things[object] {
-            Thing::Event { .. } => 0,
+            Thing::Event { .. } | Thing::Timer { .. } => 0,
             Thing::Semaphore { .. } => [1, 1, 1, 1, 2, 2, 3, 0][index(what) % 8],
             Thing::Mutex { .. } => what % OWNERS as u64,
             Thing::Baton { next, .. } => next + what % 6 - 1,
@@ -133,7 +146,7 @@ impl Both {
         Want { object, what }
     }
 
-    fn wait(&mut self, form: Form, members: &[(Index, u64)]) {
+    fn wait(&mut self, form: Form, members: &[(Index, u64)], queue: Option<usize>) {
         let len = self.model.things.len();
         let mut wants: Vec<Want> = Vec::new();
         for (object, what) in members {
@@ -154,8 +167,9 @@ impl Both {
             _ if wants.is_empty() => return,
             _ => wants.truncate(1),
         }
-        self.actors.push(Actor::new(self.world.wait(how, &wants)));
-        self.model.join(how, wants);
+        let queue = queue.filter(|queue| self.model.caller(*queue).is_none());
+        self.actors.push(Actor::new(self.world.wait(how, &wants, queue)));
+        self.model.join(how, wants, queue);
     }
 
     /// What is signaled before a wait, if it is something that can be.
@@ -165,7 +179,7 @@ impl Both {
             Thing::Event { .. } => How::SignalAnd(object, Signal::Set),
             Thing::Semaphore { .. } => How::SignalAnd(object, Signal::Release),
             Thing::Mutex { .. } => How::SignalAnd(object, Signal::Unlock(what)),
-            Thing::Baton { .. } => How::Single,
+            Thing::Baton { .. } | Thing::Timer { .. } => How::Single,
         }
     }
 
@@ -175,63 +189,29 @@ impl Both {
         Ok(())
     }
 
-    fn tell(&mut self, object: usize, order: Order) -> Result<(), TestCaseError> {
-        let Order { which, what } = order;
-        let small = u32::try_from(what % 4).expect("a small number");
-        macro_rules! event {
-            ($event:expr) => {
-                match which {
-                    0..=5 => prop_assert_eq!($event.set(), self.model.set(object)),
-                    6..=8 => prop_assert_eq!($event.pulse(), self.model.pulse(object)),
-                    _ => prop_assert_eq!($event.reset(), self.model.things[object].reset()),
-                }
-            };
-        }
-        match self.world.objects[object] {
-            Object::Manual(event) => event!(event),
-            Object::Auto(event) => event!(event),
-            Object::Semaphore(semaphore) => match which {
-                0..=7 => prop_assert_eq!(semaphore.release(small).ok(), self.model.release(object, small)),
-                8..=10 => {
-                    let max = small.max(1);
-                    prop_assert_eq!(semaphore.resize(max), self.model.resize(object, max));
-                }
-                _ => {
-                    semaphore.close();
-                    self.model.close(object);
-                }
-            },
-            Object::Mutex(mutex) => {
-                let by = what % OWNERS as u64;
-                let unlocked = mutex.unlock(self.world.owner(by)).ok();
-                prop_assert_eq!(unlocked, self.model.unlock(object, by, false));
-            }
-            Object::Baton(baton) => {
-                let number = self.want(object, what).what;
-                if which > 10 {
-                    baton.close();
-                    self.model.close(object);
-                } else {
-                    let expected = match self.model.skip(object, number) {
-                        Verdict::Refuse(refusal) => Err(SkipError::from(refusal)),
-                        _ => Ok(()),
-                    };
-                    prop_assert_eq!(baton.skip(number), expected);
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
         match step {
-            Step::Wait(form, members) => self.wait(*form, members),
+            Step::Wait(form, members, queue) => self.wait(*form, members, *queue),
             Step::Tell(object, order) => self.tell(object.index(self.model.things.len()), *order)?,
             Step::To(whom, act) => {
                 let able: Vec<_> = (0..self.actors.len()).filter(|&id| self.model.allows(id, *act)).collect();
                 if !able.is_empty() {
                     self.act(able[whom.index(able.len())], *act)?;
                 }
+            }
+            Step::Advance(by) => {
+                self.world.hands.advance(*by);
+                self.model.advance(*by);
+            }
+            Step::Queue(queue, again) => {
+                let call = self.model.queue(*queue, *again);
+                let queued =
+                    self.world.hands.queue(*queue, call.unwrap_or(Call::Plain { number: 0, again: false }));
+                prop_assert_eq!(queued, call.is_some());
+            }
+            Step::CloseQueue(queue) => {
+                let left = self.world.hands.queues[*queue].close().len();
+                prop_assert_eq!(left, self.model.close_queue(*queue));
             }
         }
         self.compare()
@@ -245,39 +225,10 @@ impl Both {
         for (object, thing) in self.model.things.iter().enumerate() {
             self.same(object, thing)?;
         }
-        Ok(())
-    }
-
-    fn same(&self, object: usize, thing: &Thing) -> Result<(), TestCaseError> {
-        let is_set = match self.world.objects[object] {
-            Object::Manual(event) => event.is_set(),
-            Object::Auto(event) => event.is_set(),
-            Object::Semaphore(semaphore) => {
-                let told = (semaphore.available(), semaphore.max(), semaphore.is_closed());
-                let &Thing::Semaphore { count, max, closed } = thing else { unreachable!() };
-                prop_assert_eq!(told, (count, max, closed), "semaphore {}", object);
-                return Ok(());
-            }
-            Object::Mutex(mutex) => {
-                let owner = (0..OWNERS as u64).find(|&by| mutex.is_owned_by(self.world.owner(by)));
-                let &Thing::Mutex { owner: expected, depth, abandoned } = thing else { unreachable!() };
-                let expected = (depth > 0).then_some(expected);
-                let told = (owner, mutex.depth(), mutex.is_abandoned());
-                prop_assert_eq!(told, (expected, depth, abandoned), "mutex {}", object);
-                return Ok(());
-            }
-            Object::Baton(baton) => {
-                let shot = baton.snapshot();
-                let Thing::Baton { next, held, closed, skipped } = thing else { unreachable!() };
-                let told = (shot.next(), shot.is_held(), shot.is_closed());
-                prop_assert_eq!(told, (*next, *held, *closed), "baton {}", object);
-                prop_assert_eq!(shot.waiting(), self.model.waiting(object), "baton {}", object);
-                prop_assert!(skipped.iter().eq(shot.skipped()), "baton {}: {}", object, shot);
-                return Ok(());
-            }
-        };
-        let &Thing::Event { set, .. } = thing else { unreachable!() };
-        prop_assert_eq!(is_set, set, "event {}", object);
+        for (real, model) in self.world.hands.queues.iter().zip(&self.model.queues) {
+            prop_assert_eq!((real.pending(), real.is_closed()), (model.calls.len(), model.closed));
+        }
+        prop_assert_eq!(self.world.hands.untold(), [], "only an alertable wait makes calls");
         Ok(())
     }
 
@@ -292,7 +243,7 @@ impl Both {
                 prop_assert_eq!(Arc::strong_count(count), 2, "somebody keeps {:?}", waker);
             }
         }
-        Ok(())
+        self.same_timers()
     }
 }
 
@@ -300,57 +251,13 @@ fn index(what: u64) -> usize {
     usize::try_from(what % 64).expect("a small number")
 }
 
-// ===== choosing =====
-
-fn thing() -> impl Strategy<Value = Thing> {
-    let event = (any::<bool>(), any::<bool>()).prop_map(|(auto, set)| Thing::Event {
-        auto,
-        set,
-        pulsed: false,
-        resets: 0,
-    });
-    let semaphore = (0..4_u32, 1..4_u32).prop_map(|(count, max)| Thing::Semaphore {
-        count: count.min(max),
-        max,
-        closed: false,
-    });
-    prop_oneof![
-        4 => event,
-        3 => semaphore,
-        2 => Just(Thing::Mutex { owner: 0, depth: 0, abandoned: false }),
-        2 => Just(Thing::Baton { next: 10, held: false, closed: false, skipped: BTreeSet::new() }),
-    ]
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let form = prop_oneof![
-        3 => Just(Form::Single),
-        4 => Just(Form::Any),
-        4 => Just(Form::All),
-        2 => Just(Form::SignalAnd),
-    ];
-    let act = prop_oneof![
-        14 => (0..2_usize).prop_map(Act::Poll),
-        2 => Just(Act::NoTime),
-        6 => Just(Act::Drop),
-        1 => Just(Act::Abandon),
-    ];
-    let members = prop::collection::vec((any::<Index>(), 0..64_u64), 0..5);
-    prop_oneof![
-        3 => (form, members).prop_map(|(form, members)| Step::Wait(form, members)),
-        8 => (any::<Index>(), act).prop_map(|(whom, act)| Step::To(whom, act)),
-        3 => (any::<Index>(), 0..12_u64, 0..64_u64)
-            .prop_map(|(object, which, what)| Step::Tell(object, Order { which, what })),
-    ]
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn all_objects_do_what_the_model_does(
-        things in prop::collection::vec(thing(), 1..5),
-        steps in prop::collection::vec(step(), 1..60),
+        things in prop::collection::vec(choose::thing(), 1..5),
+        steps in prop::collection::vec(choose::step(), 1..60),
     ) {
         let mut both = Both::new(things);
         for step in &steps {

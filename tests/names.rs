@@ -173,7 +173,18 @@ fn a_name_belongs_to_one_type_until_it_is_gone() {
             );
         }
     });
-    assert_eq!(seen, ["AutoResetEvent", "Baton", "ManualResetEvent", "Mutex", "Semaphore"]);
+    assert_eq!(
+        seen,
+        [
+            "AutoResetEvent",
+            "Baton",
+            "ManualResetEvent",
+            "Mutex",
+            "Semaphore",
+            "WaitableTimer",
+            "CompletionPort"
+        ]
+    );
     assert_eq!(format!("{space:?}"), "Namespace { names: 0, .. }");
 }
 

@@ -12,7 +12,7 @@ mod files;
 mod verify;
 
 use block::{BLOCK, Block, Input, MEMORY, Output};
-use crew::{Crew, Failure};
+use crew::{Crew, Failure, Undone};
 use files::Destination;
 use flate2::read::{GzDecoder, MultiGzDecoder};
 use indicatif::ProgressBar;
@@ -271,7 +271,9 @@ fn failing<R: Read + Send + 'static>(
 fn a_reader_that_fails_lets_all_before_it_be_written_and_nothing_after_it() {
     let read = |inner| Limited { inner, room: 4 * BLOCK + 5, panics: false };
     failing(read, pack, None, |failure, written, whole| {
-        assert!(matches!(failure, Failure::Read(4, why) if why.kind() == ErrorKind::StorageFull));
+        let Failure::Block(4, cause) = failure else { panic!("{failure}") };
+        let undone = cause.downcast_ref::<Undone>().expect("it is told");
+        assert_eq!((undone.0, undone.1.kind()), ("read", ErrorKind::StorageFull));
         assert!(written == &whole[..length_of(4)]);
     });
 }
@@ -301,10 +303,14 @@ fn a_writer_that_fails_is_told_with_its_block() {
         pack,
         room,
         |failure, written, whole| {
-            assert!(matches!(failure, Failure::Write(3, _)), "{failure}");
+            assert!(failure.to_string().starts_with("block 3 could not be written: "), "{failure}");
             assert!(written == &whole[..=length_of(3)]);
         },
     );
+}
+
+fn is_lost(failure: &Failure, block: u64) -> bool {
+    failure.to_string() == format!("block {block} was lost: its holder panicked")
 }
 
 #[test]
@@ -320,7 +326,7 @@ fn a_member_that_panics_leaves_a_gap_that_is_found() {
             pack,
             None,
             move |failure, written, whole| {
-                assert!(matches!(failure, Failure::Lost(block) if block == lost), "{failure}");
+                assert!(is_lost(&failure, lost), "{failure}");
                 let blocks = usize::try_from(lost).expect("a small number");
                 assert!(written == if lost == 0 { &[] } else { &whole[..length_of(blocks)] });
             },
@@ -332,7 +338,7 @@ fn a_member_that_panics_leaves_a_gap_that_is_found() {
 fn a_reader_and_a_writer_that_panic_stop_everybody() {
     let read = |inner| Limited { inner, room: 4 * BLOCK, panics: true };
     failing(read, pack, None, |failure, written, whole| {
-        assert!(matches!(failure, Failure::Lost(4)), "{failure}");
+        assert!(is_lost(&failure, 4), "{failure}");
         assert!(written == &whole[..length_of(4)]);
     });
     let room = Some((length_of(3), true));
@@ -341,7 +347,7 @@ fn a_reader_and_a_writer_that_panic_stop_everybody() {
         pack,
         room,
         |failure, written, whole| {
-            assert!(matches!(failure, Failure::Lost(3)), "{failure}");
+            assert!(is_lost(&failure, 3), "{failure}");
             assert!(written == &whole[..length_of(3)]);
         },
     );
@@ -355,7 +361,8 @@ fn a_full_disk_leaves_no_file() {
     let writer = Limited { inner: destination.writer().expect("open"), room: 1000, panics: false };
     let input = Input::new(Cursor::new(noise(3 * BLOCK)));
     let failure = ends(move || crew::run(CREWS[4], input, output(writer, LEVEL), pack).err());
-    assert!(matches!(failure, Some(Failure::Write(0, _))));
+    let failure = failure.expect("it fails").to_string();
+    assert!(failure.starts_with("block 0 could not be written: "), "{failure}");
     drop(destination);
     assert_eq!(names(folder.path()), Vec::<PathBuf>::new());
 }
@@ -441,6 +448,21 @@ fn the_program_compresses_compares_and_checks() {
     }
     assert_eq!(names(folder.path()).len(), 4, "nothing else is left behind");
     assert!(made.iter().all(|bytes| *bytes == by_one_thread(6, &data)));
+}
+
+#[test]
+fn a_fault_leaves_the_blocks_before_it() {
+    let folder = folder_with(&text(9 * BLOCK));
+    let ended = run(&["in", "out.gz", "--fault", "5", "--workers", "4"], folder.path());
+    assert_eq!(told(&ended.stderr), "");
+    let report = told(&ended.stdout);
+    if here("gzip") && here("cmp") {
+        let fault = "fault: block 5 could not be compressed: a fault on purpose\n\
+                     gzip -dc | cmp: its output is the 655360 bytes before the fault, and nothing else\n";
+        assert!(report.contains(fault), "{report}");
+    } else {
+        assert!(report.contains("NOT VERIFIED"), "{report}");
+    }
 }
 
 #[test]

@@ -121,6 +121,19 @@ fn a_due_time_in_the_past_signals_at_once() {
     });
 }
 
+// cases: TM-11, TM-21
+#[test]
+fn the_periods_of_a_date_in_the_past_count_from_the_setting() {
+    let (clock, timer) = auto();
+    timer.set(Due::at(SystemTime::UNIX_EPOCH + Duration::from_millis(7)), Some(Duration::from_millis(120)));
+    for _ in 0..3 {
+        assert!(timer.try_wait() && !timer.try_wait());
+        clock.advance(Duration::from_millis(119));
+        assert!(!timer.try_wait());
+        clock.advance(Duration::from_millis(1));
+    }
+}
+
 // cases: TM-13
 #[test]
 fn who_waits_is_released_before_set_returns_if_it_is_due_by_then() {

@@ -3,6 +3,7 @@
 // Each bench is a crate of its own and uses a part.
 #![allow(dead_code, reason = "each bench uses a part")]
 
+pub(crate) mod beside;
 pub(crate) mod broadcasts;
 pub(crate) mod floor;
 pub(crate) mod harness;

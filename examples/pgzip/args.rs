@@ -5,7 +5,7 @@ use lexopt::prelude::*;
 use std::path::PathBuf;
 
 pub(crate) const HELP: &str = "\
-pgzip: a parallel gzip; tasks and threads take turns by batons
+pgzip: a parallel gzip; tasks and threads take turns in lanes
 
 pgzip INPUT OUTPUT.gz [options]   compresses INPUT
 pgzip [options]                   compresses a library of the Rust toolchain into a temporary folder
@@ -13,6 +13,8 @@ pgzip [options]                   compresses a library of the Rust toolchain int
   --workers N   crew members, 1 to 256; as many as there are processors (2 at least) unless given
   --level L     compression level, 0 to 9; 6 unless given
   --crew KIND   tasks, threads or mixed; mixed unless given
+  --fault N     lets block N fail in a further run, and checks that its output is the blocks before N and
+                nothing else; 500 where INPUT is not given
   --force       replaces OUTPUT.gz if it exists
   --help        this text
 
@@ -21,7 +23,10 @@ because a tool to check with is missing.
 ";
 
 /// More would only take memory.
-const MAX_WORKERS: usize = 256;
+const MAX_WORKERS: u32 = 256;
+
+/// The block that fails where nobody names one.
+const FAULT: u64 = 500;
 
 pub(crate) enum Command {
     Help,
@@ -34,6 +39,8 @@ pub(crate) struct Options {
     pub(crate) crew: Crew,
     pub(crate) level: u32,
     pub(crate) force: bool,
+    /// The block that fails in a further run.
+    pub(crate) fault: Option<u64>,
 }
 
 pub(crate) fn parse(parser: lexopt::Parser) -> Result<Command, String> {
@@ -42,13 +49,15 @@ pub(crate) fn parse(parser: lexopt::Parser) -> Result<Command, String> {
 
 fn options(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     let mut paths = Vec::new();
-    let (mut kind, mut level, mut force) = ("mixed".to_owned(), 6, false);
-    let mut workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, MAX_WORKERS);
+    let (mut kind, mut level, mut force, mut fault) = ("mixed".to_owned(), 6, false, None);
+    let processors = std::thread::available_parallelism().ok().and_then(|n| u32::try_from(n.get()).ok());
+    let mut workers = processors.unwrap_or(2).clamp(2, MAX_WORKERS);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("workers") => workers = parser.value()?.parse()?,
             Long("level") => level = parser.value()?.parse()?,
             Long("crew") => kind = parser.value()?.string()?,
+            Long("fault") => fault = Some(parser.value()?.parse()?),
             Long("force") => force = true,
             Long("help") | Short('h') => return Ok(Command::Help),
             Value(path) if paths.len() < 2 => paths.push(PathBuf::from(path)),
@@ -73,5 +82,8 @@ fn options(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         (Some(input), Some(output)) => Some((input, output)),
         (Some(_), None) => return Err("OUTPUT.gz is missing".into()),
     };
-    Ok(Command::Compress(Options { paths, crew, level, force }))
+    if paths.is_none() {
+        fault = fault.or(Some(FAULT));
+    }
+    Ok(Command::Compress(Options { paths, crew, level, force, fault }))
 }

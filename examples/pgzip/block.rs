@@ -120,24 +120,13 @@ pub(crate) struct Output<W> {
     level: u32,
     crc: Hasher,
     length: u64,
-    next: u64,
-    complete: bool,
+    begun: bool,
     progress: ProgressBar,
 }
 
 impl<W: Write> Output<W> {
     pub(crate) fn new(writer: W, level: u32, progress: ProgressBar) -> Self {
-        Self { writer, level, crc: Hasher::new(), length: 0, next: 0, complete: false, progress }
-    }
-
-    /// The number of the block that must be written next.
-    pub(crate) fn next(&self) -> u64 {
-        self.next
-    }
-
-    /// Whether the last block and the trailer are written.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.complete
+        Self { writer, level, crc: Hasher::new(), length: 0, begun: false, progress }
     }
 
     pub(crate) fn into_writer(self) -> W {
@@ -147,19 +136,17 @@ impl<W: Write> Output<W> {
     /// Puts a block behind the one before it, with the header before the first and the trailer behind
     /// the last.
     pub(crate) fn write(&mut self, block: &Block) -> io::Result<()> {
-        if self.next == 0 {
+        if !std::mem::replace(&mut self.begun, true) {
             self.writer.write_all(&self.header())?;
         }
         self.writer.write_all(&block.packed[..block.packed_len])?;
         self.crc.combine(&block.crc);
         self.length += block.data.len() as u64;
-        self.next += 1;
         if block.is_last() {
             self.writer.write_all(&self.crc.clone().finalize().to_le_bytes())?;
             // The format keeps the length modulo 2^32.
             self.writer.write_all(&self.length.to_le_bytes()[..4])?;
             self.writer.flush()?;
-            self.complete = true;
         }
         self.progress.inc(block.data.len() as u64);
         Ok(())

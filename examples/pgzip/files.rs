@@ -2,7 +2,7 @@
 
 use std::env::consts::DLL_EXTENSION;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::{NamedTempFile, TempDir};
@@ -83,8 +83,11 @@ impl Destination {
         Ok(Self { file, path: path.to_owned(), force })
     }
 
+    /// Empties the file and starts at its beginning.
     pub(crate) fn writer(&self) -> Result<File, String> {
-        self.file.as_file().try_clone().map_err(|why| self.cannot("write", &why))
+        let mut file = self.file.as_file();
+        let emptied = file.set_len(0).and_then(|()| file.rewind());
+        emptied.and_then(|()| file.try_clone()).map_err(|why| self.cannot("write", &why))
     }
 
     /// From the beginning, whatever others do with theirs.

@@ -1,26 +1,22 @@
 //! A parallel gzip whose crew is tokio tasks and OS threads in one order.
 //!
 //! ```text
-//! cargo run --release --example pgzip -- INPUT OUTPUT.gz [--workers N] [--level L] [--crew KIND] [--force]
+//! cargo run --release --example pgzip -- INPUT OUTPUT.gz [--workers N] [--level L] [--crew KIND] [--fault N] [--force]
 //! cargo run --release --example pgzip
 //! ```
 //!
 //! Without arguments it compresses a large library of the installed Rust toolchain into a temporary
 //! folder. Blocks of 128 KiB are read in order, compressed at the same time, and written in order: two
-//! batons, one at each end (`crew.rs`). The output is one gzip member that any `gunzip` reads, and its
+//! lanes, one at each end (`crew.rs`). The output is one gzip member that any `gunzip` reads, and its
 //! bytes are the same for every number of workers and every kind of crew.
 //!
-//! It prints the time, throughput and cores used (processor time by wall time; one thread that uses
-//! less than one core shares the machine with others) of the crew and of the same code on one thread,
-//! whose output must be the same, and lets `gzip -t` and `gzip -dc | cmp - INPUT` check the result:
+//! It runs the crew and the same code on one thread in turns, three times, and prints the middle run of each with its
+//! cores used (processor time by wall time; one thread that uses less than one core shares the machine with others). Their
+//! bytes must be the same, and `gzip -t` and `gzip -dc | cmp - INPUT` check them. A further run in which
+//! one block fails must leave the blocks before it and nothing else:
 //!
 //! ```text
-//! input librustc_driver.so, 153.6 MB, level 6, blocks of 128 KiB
-//! memory bound 2.9 MB: 4 workers with 0.7 MB each
-//! one thread                         2.37 s     64.9 MB/s         cores used 1.00
-//! 4 workers (2 tasks, 2 threads)     1.33 s    115.1 MB/s  1.77x  cores used 1.88
-//! output 60.9 MB (39.7 %), the same bytes from the crew and from one thread
-//! gzip -t: ok; gzip -dc | cmp: identical
+//! PLACEHOLDER
 //! ```
 //!
 //! The output appears under its name only when it is complete and checked. Exit code 0: checked; 1: it
@@ -30,14 +26,17 @@ mod args;
 mod block;
 mod crew;
 mod files;
+#[path = "../common/measure.rs"]
+mod measure;
 mod report;
 mod verify;
 
 use args::{Command, Options};
-use block::{Input, Output};
+use block::{BLOCK, Input, Output};
 use files::Destination;
 use indicatif::{ProgressBar, ProgressStyle};
-use report::Run;
+use measure::{Taken, in_turns};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use verify::{Same, Verdict};
@@ -64,12 +63,19 @@ fn compress(options: &Options) -> Result<Verdict, String> {
     let destination = Destination::create(&job.output, &job.input, options.force)?;
     report::print_input(&job.input, size, options);
 
-    let crew = Run::measure(|| run_crew(options, size, &job.input, &destination))?;
-    let alone = Run::measure(|| run_alone(options, size, &job.input, &destination))?;
+    let [crew, alone] = in_turns(|who| {
+        Taken::closure(|| match who {
+            0 => run_crew(options, size, &job.input, &destination),
+            _ => run_alone(options, size, &job.input, &destination),
+        })
+    })?;
     report::print_runs(size, &alone, &crew, options.crew);
     report::print_output(size, destination.size()?);
 
-    let verdict = verify::with_tools(&destination, &job.input)?;
+    let mut verdict = verify::with_tools(&destination, &job.input)?;
+    if let (Some(block), Verdict::Verified) = (options.fault, verdict) {
+        verdict = fault(options, block, &job.input, &destination)?;
+    }
     destination.persist()?;
     match job.scratch {
         // Removed here and not by a silent drop, so that a failure is told.
@@ -89,7 +95,24 @@ fn run_crew(options: &Options, size: u64, input: &Path, to: &Destination) -> Res
     result.map(drop).map_err(|failure| format!("{}: {failure}; no output was made", input.display()))
 }
 
-/// The same blocks on one thread, without batons. Its bytes go nowhere: they are compared with the
+/// Lets a block fail, and checks that the blocks before it are written and nothing else.
+fn fault(options: &Options, block: u64, input: &Path, whole: &Destination) -> Result<Verdict, String> {
+    let cannot = |why| format!("cannot make a temporary file: {why}");
+    let file = tempfile::NamedTempFile::new().map_err(cannot)?;
+    let output = Output::new(file.reopen().map_err(cannot)?, options.level, ProgressBar::hidden());
+    let level = options.level;
+    let failed = crew::run(options.crew, Input::new(files::open(input)?), output, move |packed| {
+        if packed.number == block { Err(io::Error::other("a fault on purpose")) } else { packed.pack(level) }
+    });
+    let Err(failure) = failed else {
+        println!("no fault: the input has no block {block}");
+        return Ok(Verdict::Verified);
+    };
+    println!("fault: {failure}");
+    verify::prefix(file.path(), block * BLOCK as u64, input, whole)
+}
+
+/// The same blocks on one thread, without lanes. Its bytes go nowhere: they are compared with the
 /// crew's as they come.
 fn run_alone(options: &Options, size: u64, input: &Path, to: &Destination) -> Result<(), String> {
     let progress = progress(size, "one thread");

@@ -1,6 +1,7 @@
 //! Whether the output is right: against one thread's bytes, and by tools that are not ours.
 
 use crate::files::Destination;
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{self, Path};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -94,6 +95,35 @@ pub(crate) fn with_tools(output: &Destination, input: &Path) -> Result<Verdict, 
     let (unpacked, compared) = (end("gzip -dc", &mut unpack), end("gzip -dc | cmp - INPUT", &mut compare));
     compared.and(unpacked)?;
     println!("gzip -t: ok; gzip -dc | cmp: identical");
+    Ok(Verdict::Verified)
+}
+
+/// Lets `gzip` and `cmp` check an output that ends early: it unpacks to the first `length` bytes of the input, and is
+/// itself the first bytes of the whole output.
+pub(crate) fn prefix(part: &Path, length: u64, input: &Path, whole: &Destination) -> Result<Verdict, String> {
+    let cannot = |why: io::Error| format!("cannot check the faulty output: {why}");
+    let unpacked = tempfile::NamedTempFile::new().map_err(cannot)?;
+    let packed = File::open(part).map_err(cannot)?;
+    let size = packed.metadata().map_err(cannot)?.len();
+    // It finds that the end is missing, after it has written what is there.
+    let mut gzip = Command::new("gzip");
+    gzip.arg("-dc").stdin(packed).stdout(unpacked.reopen().map_err(cannot)?).stderr(Stdio::null());
+    if gzip.status().map_err(cannot)?.success() {
+        return Err("gzip takes the faulty output for a whole one".to_owned());
+    }
+    let found = unpacked.as_file().metadata().map_err(cannot)?.len();
+    if found != length {
+        return Err(format!("the faulty output unpacks to {found} bytes, not {length}"));
+    }
+    let input = File::open(input).map_err(cannot)?;
+    for (bytes, path, of) in [(length, unpacked.path(), input), (size, part, whole.reader()?)] {
+        let mut cmp = Command::new("cmp");
+        cmp.args(["-s", "-n", &bytes.to_string()]).arg("-").arg(path).stdin(of);
+        if !cmp.status().map_err(cannot)?.success() {
+            return Err("cmp finds that the faulty output is no prefix".to_owned());
+        }
+    }
+    println!("gzip -dc | cmp: its output is the {length} bytes before the fault, and nothing else");
     Ok(Verdict::Verified)
 }
 

@@ -90,8 +90,8 @@ impl Alarm {
                 #[cfg(feature = "tokio")]
                 if let Home::Runtime(runtime) = home {
                     let deadline = match at {
-                        // The runtime knows how late it is.
-                        Moment::Monotonic(at) if patience.is_zero() => Some(at),
+                        // The runtime knows how late it is. It rounds up, and panics at the end of its range.
+                        Moment::Monotonic(at) if patience.is_zero() => at.checked_add(GLANCE).and(Some(at)),
                         _ => look.now().checked_add(self.stretch(at, &mut look).max(patience)),
                     };
                     if let Some(arming) = deadline.and_then(|at| self.ring_in(runtime, at, waker)) {

@@ -27,8 +27,10 @@ pub(crate) enum Home {
 impl Home {
     pub(super) fn here() -> Self {
         #[cfg(feature = "tokio")]
-        if !PARKED.try_with(Cell::get).unwrap_or(true) {
-            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        if let (Ok(parked), Ok(runtime)) = (PARKED.try_with(Cell::get), tokio::runtime::Handle::try_current())
+        {
+            // One that was entered since is run by this thread, within the poll.
+            if parked != Some(Some(runtime.id())) {
                 return Self::Runtime(runtime);
             }
         }
@@ -78,19 +80,36 @@ impl Homes {
     }
 }
 
+/// Which runtime a thread has entered.
+#[cfg(feature = "tokio")]
+type Entered = Option<tokio::runtime::Id>;
+#[cfg(not(feature = "tokio"))]
+type Entered = Option<std::convert::Infallible>;
+
+#[cfg(feature = "tokio")]
+fn entered() -> Entered {
+    tokio::runtime::Handle::try_current().ok().map(|runtime| runtime.id())
+}
+
+#[cfg(not(feature = "tokio"))]
+fn entered() -> Entered {
+    None
+}
+
 thread_local! {
-    /// Whether the calling thread is blocked while it waits. A runtime that it has entered may be turned by nobody.
-    static PARKED: Cell<bool> = const { Cell::new(false) };
+    /// Whether the calling thread is blocked while it waits, and what it had entered then: that runtime may be turned by
+    /// nobody.
+    static PARKED: Cell<Option<Entered>> = const { Cell::new(None) };
 }
 
 /// While this lives, the calling thread blocks between its polls.
 pub(crate) struct Parked {
-    before: bool,
+    before: Option<Entered>,
 }
 
 impl Parked {
     pub(crate) fn begin() -> Self {
-        Self { before: PARKED.try_with(|parked| parked.replace(true)).unwrap_or(true) }
+        Self { before: PARKED.try_with(|parked| parked.replace(Some(entered()))).ok().flatten() }
     }
 }
 

@@ -200,7 +200,7 @@ impl<T> Line<T> {
         let ring: vec_deque::IntoIter<_> = std::mem::take(&mut self.ring).into_iter();
         let strays = self.strays.take().map(|strays| *strays).unwrap_or_default();
         let ring = (self.base..).zip(ring).filter_map(|(number, item)| Some((number, item?)));
-        strays.into_iter().chain(ring)
+        strays.into_each().chain(ring)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {

@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+mod calls;
 mod header;
 mod holdings;
 mod line;
@@ -15,6 +16,7 @@ mod strays;
 mod tests;
 mod waiter;
 
+pub(crate) use calls::Calls;
 pub(crate) use header::{Answer, Header};
 pub(crate) use holdings::Holdings;
 pub(crate) use place::{Leave, Place, call_each};

@@ -167,6 +167,7 @@ pub(crate) struct Woken {
     /// The first one needs no allocation.
     first: Option<Waker>,
     /// In a box, since it is mostly absent and every section carries it.
+    #[allow(clippy::box_collection)]
     more: Option<Box<Vec<Waker>>>,
 }
 

@@ -1,6 +1,6 @@
 //! Those who stand apart from the ring of a line.
 
-use std::collections::{HashMap, VecDeque, hash_map, vec_deque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// Room that is kept although nobody needs it, so that the next ones allocate nothing.
@@ -96,22 +96,13 @@ impl<T> Strays<T> {
         }
     }
 
+    pub(super) fn into_each(self) -> impl Iterator<Item = (u64, T)> + use<T> {
+        self.old.into_iter().filter_map(|(number, item)| Some((number, item?))).chain(self.far)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         let old = self.old.iter().filter_map(|(number, item)| Some((*number, item.as_ref()?)));
         old.chain(self.far.iter().map(|(&number, item)| (number, item)))
-    }
-}
-
-impl<T> IntoIterator for Strays<T> {
-    type Item = (u64, T);
-    type IntoIter = std::iter::Chain<
-        std::iter::FilterMap<vec_deque::IntoIter<(u64, Option<T>)>, fn((u64, Option<T>)) -> Option<(u64, T)>>,
-        hash_map::IntoIter<u64, T>,
-    >;
-
-    fn into_iter(self) -> Self::IntoIter {
-        let present: fn((u64, Option<T>)) -> Option<(u64, T)> = |(number, item)| Some((number, item?));
-        self.old.into_iter().filter_map(present).chain(self.far)
     }
 }
 

@@ -60,7 +60,9 @@ pub struct WorkPanic {
 }
 
 impl WorkPanic {
-    pub(crate) fn new(payload: Box<dyn Any + Send>) -> Self {
+    /// The panic whose payload `std::panic::catch_unwind` caught.
+    #[must_use]
+    pub fn new(payload: Box<dyn Any + Send>) -> Self {
         let text = payload.downcast_ref::<&str>().map(ToString::to_string);
         let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
         let message = text.unwrap_or_else(|| "a payload that is no text".to_owned());

@@ -1,7 +1,7 @@
 //! What can be set before a lane is built.
 
 use super::snapshot::{Counters, Times};
-use super::{Inner, Lane, Locked, OnFailure, Owned, Run, commit::Committer, state};
+use super::{Inner, Lane, Locked, OnFailure, Owned, Run, commit::Committer, state, station::Stations};
 use crate::{Clock, Semaphore};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::error::Error;
@@ -189,8 +189,8 @@ impl LaneBuilder {
 
     /// A lane over `value` whose deposits are committed by `commit`, called with each run of them, in order, by whoever
     /// completes the head, on its thread and under no lock. What it leaves in the run is committed as well. If it fails or
-    /// panics, the number that it took from the run last fails (its first, if it took none): those before it are
-    /// committed, and [`OnFailure`] says what becomes of those behind it.
+    /// panics, the number that it took from the run last fails (its first, if it took none), or the one that it told by
+    /// [`Run::fail_at`]: those before it are committed, and [`OnFailure`] says what becomes of those behind it.
     ///
     /// # Examples
     ///
@@ -238,10 +238,12 @@ impl LaneBuilder {
             closed: false,
             cancelled: false,
             window: self.window,
+            spare: self.window,
+            queued: 0,
             debt: 0,
             shrunk: None,
             queue: BTreeMap::new(),
-            queued: 0,
+            places: 0,
             reached: BTreeMap::new(),
             lookers: Vec::new(),
             driver: None,
@@ -251,11 +253,11 @@ impl LaneBuilder {
         };
         Lane {
             inner: Arc::new(Inner {
-                // The window may grow.
-                room: Semaphore::new(self.window, i32::MAX as u32),
+                room: Semaphore::new(0, i32::MAX as u32),
                 weight: Semaphore::new(self.max_weight, self.max_weight),
                 longest_run: self.longest_run,
                 commits,
+                stations: Stations::default(),
                 locked: Mutex::new(Locked { state, owned: Some(Box::new(owned)) }),
             }),
         }

@@ -36,6 +36,8 @@ pub struct Run<D> {
     /// The number of the first that is still in there.
     next: u64,
     gap: u64,
+    /// The number that fails if the commit does, where it is not the one that was taken last.
+    failed: Option<u64>,
     deposits: VecDeque<D>,
 }
 
@@ -69,6 +71,30 @@ impl<D> Run<D> {
     #[must_use]
     pub fn gap(&self) -> u64 {
         self.gap
+    }
+
+    /// If the commit fails, it is `seq` that fails, and those below are committed; unless this is called it is the number that was
+    /// taken last. Who writes many at once and cannot tell which of them arrived names the first. Those that were taken
+    /// above it are gone with it; one that was not taken stands for the last that was.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{LaneError, lane::Lane};
+    /// let lane = Lane::builder().committer((), |(), run| {
+    ///     let first = run.next_seq();
+    ///     let _text: String = run.collect();
+    ///     run.fail_at(first); // written as a whole, and failed as a whole
+    ///     Err("disk full".into())
+    /// });
+    /// let (one, two) = (lane.try_ticket()?, lane.try_ticket()?);
+    /// two.deposit('2')?;
+    /// one.deposit('1')?;
+    /// assert_eq!(lane.failure().expect("it failed").seq(), 0);
+    /// # Ok::<_, LaneError>(())
+    /// ```
+    pub fn fail_at(&mut self, seq: u64) {
+        self.failed = Some(seq);
     }
 }
 
@@ -113,7 +139,7 @@ impl<T, D> Lane<T, D> {
         let spare = std::mem::take(&mut owned.parts().1.spare);
         let deposits = locked.state.take_run(self.inner.longest_run, spare);
         let length = deposits.len() as u64;
-        Some(Begun { owned, first, length, run: Run { next: first, gap, deposits } })
+        Some(Begun { owned, first, length, run: Run { next: first, gap, failed: None, deposits } })
     }
 
     /// Commits a run, and whatever has become ready meanwhile. Only the head leads, so nobody waits for
@@ -145,8 +171,11 @@ impl<T, D> Lane<T, D> {
         let Begun { mut owned, first, length, mut run } = begun;
         let mut after = After::default();
         let taken = run.next - first;
-        // The one that was taken last is the one that failed; those before it are committed, those behind it go back.
-        let done = if outcome.is_ok() { length } else { taken.saturating_sub(1) };
+        // Unless it was told otherwise, the one that was taken last is the one that failed; those before it are committed,
+        // those behind it that were not taken go back.
+        let last = run.next.saturating_sub(1);
+        let failed = run.failed.map_or(last, |told| told.min(last));
+        let done = if outcome.is_ok() { length } else { failed.saturating_sub(first) };
         match &outcome {
             Ok(()) => after.dropped.extend(run.deposits.drain(..)),
             Err(_) if taken == 0 => after.dropped.extend(run.deposits.pop_front()),
@@ -161,14 +190,18 @@ impl<T, D> Lane<T, D> {
         state.counters.committed += done;
         state.counters.deposited += done;
         if let Err(why) = outcome {
-            for (slot, deposit) in state.slots.iter_mut().skip(1).zip(run.deposits.drain(..)) {
+            let gone = taken.max(1) - done;
+            let behind = usize::try_from(gone).unwrap_or(usize::MAX);
+            for (slot, deposit) in state.slots.iter_mut().skip(behind).zip(run.deposits.drain(..)) {
                 slot.stand = Stand::Deposited(deposit);
                 if state.cancelled {
                     slot.refuse(&mut after);
                 }
             }
             let policy = state.failing();
-            state.lose(first + done, policy, why, &mut after);
+            for seq in (first + done..).take(behind) {
+                state.lose(seq, policy, why.clone(), &mut after);
+            }
         }
         if done > 0 {
             after.notes.committed(first, done);
@@ -281,8 +314,17 @@ impl<T, D> Commits<T, D> {
         blocking::wait(self.next_run())
     }
 
-    /// The run at the head, and whether there will be none any more.
-    fn look(&self) -> (Option<CommitRun<T, D>>, bool) {
+    pub(super) fn lane(&self) -> &Lane<T, D> {
+        &self.lane
+    }
+
+    /// Set when there may be something to look at.
+    pub(super) fn event(&self) -> &ManualResetEvent {
+        &self.event
+    }
+
+    /// A run, or `None` at the end; pending as long as there is neither.
+    fn look(&self) -> Poll<Option<CommitRun<T, D>>> {
         let mut after = After::default();
         let mut locked = self.lane.lock();
         let begun = if locked.state.settle(&mut after) { self.lane.take_run(&mut locked) } else { None };
@@ -290,7 +332,7 @@ impl<T, D> Commits<T, D> {
         drop(locked);
         let run = begun.map(|begun| CommitRun { lane: self.lane.clone(), begun: Some(begun) });
         go_on(self.lane.follow(after));
-        (run, over)
+        if run.is_some() || over { Poll::Ready(run) } else { Poll::Pending }
     }
 }
 
@@ -321,11 +363,10 @@ impl<T, D> Future for NextRun<'_, T, D> {
             }
             commits.event.reset();
             // Looked at after the reset: who deposits later sets it again.
-            let (run, over) = commits.look();
-            if over {
-                commits.event.set(); // for the others who drive
-            }
-            if run.is_some() || over {
+            if let Poll::Ready(run) = commits.look() {
+                if run.is_none() {
+                    commits.event.set(); // for the others who drive
+                }
                 this.commits = None;
                 return Poll::Ready(run);
             }
@@ -371,7 +412,8 @@ impl<T, D> CommitRun<T, D> {
         self.end(Ok(()));
     }
 
-    /// The number that was taken last failed, or the first if none was taken; those before it are committed, and
+    /// The number that was taken last failed, or the first if none was taken, or the one that was [told](Run::fail_at); those
+    /// before it are committed, and
     /// [`OnFailure`](super::OnFailure) says what becomes of those behind it.
     ///
     /// # Errors
@@ -404,7 +446,7 @@ impl<T, D> CommitRun<T, D> {
     /// # Examples
     ///
     /// See [`Commits::blocking_next_run`].
-    #[allow(clippy::missing_panics_doc)] // what would end it has consumed it
+    #[allow(clippy::missing_panics_doc)] // only what consumes the run ends it
     pub fn run(&mut self) -> &mut Run<D> {
         &mut self.begun.as_mut().expect("it has not ended").run
     }

@@ -71,7 +71,7 @@ pub enum OnFailure {
     /// # Ok::<_, batons::LaneError>(())
     /// ```
     Stop,
-    /// As `Poison`, but only up to the next [`sync`](super::Lane::sync), as the pipelines of `PostgreSQL` have it.
+    /// As `Poison`, but only up to the next [`sync`](super::Lane::sync), as `PostgreSQL`'s pipelines have it.
     ///
     /// ```
     /// # use batons::{LaneError, lane::{Lane, OnFailure}};

@@ -1,6 +1,6 @@
 //! Handing out numbers.
 
-use super::state::{After, Stand};
+use super::state::{After, Stand, State};
 use super::{Lane, Locked, NextTicket, NextTickets, OnFailure, Ticket, trace};
 use crate::{LaneError, blocking};
 use std::sync::MutexGuard;
@@ -75,13 +75,12 @@ impl<T, D> Lane<T, D> {
     ///
     /// See [`LaneBuilder::window`](super::LaneBuilder::window).
     pub fn try_ticket(&self) -> Result<Ticket<T, D>, LaneError> {
-        while let Ok(room) = self.inner.room.try_acquire() {
-            room.forget();
-            if let Some(ticket) = self.issue(0, false)? {
-                return Ok(ticket);
-            }
+        let mut locked = self.lock();
+        locked.state.issues()?;
+        if !locked.state.take_room(1) && !self.room_of_queue(&mut locked.state, 1) {
+            return Err(LaneError::WouldBlock);
         }
-        Err(self.lock().state.issues().err().unwrap_or(LaneError::WouldBlock))
+        self.issue(locked, 0, false)
     }
 
     /// The next number for something that weighs `weight` (bytes, mostly): waits while the window or the
@@ -119,7 +118,7 @@ impl<T, D> Lane<T, D> {
         NextTicket::new(self, weight.min(self.inner.weight.max()), false)
     }
 
-    /// The next number as a point up to which a failure poisons, under [`OnFailure::UntilSync`];
+    /// The next number as a point up to which a failure poisons, under [`OnFailure::UntilSync`](super::OnFailure::UntilSync);
     /// elsewhere an ordinary ticket.
     ///
     /// # Cancel safety
@@ -136,7 +135,7 @@ impl<T, D> Lane<T, D> {
     ///
     /// # Examples
     ///
-    /// See [`OnFailure::UntilSync`].
+    /// See [`OnFailure::UntilSync`](super::OnFailure::UntilSync).
     pub fn sync(&self) -> NextTicket<'_, T, D> {
         NextTicket::new(self, 0, true)
     }
@@ -219,11 +218,13 @@ impl<T, D> Lane<T, D> {
             state.counters.issued += 1;
         } else {
             let limit = state.head.saturating_add(u64::from(state.window) - 1);
-            let missing = seq - state.next() + 1;
+            let missing = u32::try_from(seq - state.next() + 1).map_err(|_| LaneError::TooFar { limit })?;
             // Inside the lock: two who name numbers at once must not both think that there is room.
-            let missing_room = u32::try_from(missing).ok().filter(|_| seq <= limit);
-            let room = missing_room.and_then(|missing| self.inner.room.try_acquire_many(missing).ok());
-            room.ok_or(LaneError::TooFar { limit })?.forget();
+            let spare = missing.min(state.spare);
+            if seq > limit || missing > spare && !self.room_of_queue(state, missing - spare) {
+                return Err(LaneError::TooFar { limit });
+            }
+            state.spare -= spare;
             for _ in 1..missing {
                 state.push(Stand::Vacant, 0);
             }
@@ -255,7 +256,7 @@ impl<T, D> Lane<T, D> {
     ///
     /// # Examples
     ///
-    /// See [`OnFailure::Stop`].
+    /// See [`OnFailure::Stop`](super::OnFailure::Stop).
     pub fn repair(&self, seq: u64) -> Result<Ticket<T, D>, LaneError> {
         self.revive(seq, |stand| matches!(stand, Stand::Stopped))
     }
@@ -272,20 +273,23 @@ impl<T, D> Lane<T, D> {
         Ok(Ticket::new(self.clone(), seq))
     }
 
-    /// A number for which there is room; or none, if the window was made smaller meanwhile.
-    pub(super) fn issue(&self, weight: u32, sync: bool) -> Result<Option<Ticket<T, D>>, LaneError> {
-        let mut locked = self.lock();
+    /// A number for which room was taken.
+    pub(super) fn issue(
+        &self,
+        mut locked: MutexGuard<'_, Locked<T, D>>,
+        weight: u32,
+        sync: bool,
+    ) -> Result<Ticket<T, D>, LaneError> {
         locked.state.issues()?;
-        if locked.state.admit(1).is_err() {
-            return Ok(None);
-        }
         let seq = locked.state.push(Stand::Issued, weight);
         if sync {
             locked.state.sync(seq);
+            // Before a later number can come to a station, or fail.
+            self.inner.stations.sync(seq);
         }
         self.settle_poisoned(locked);
         trace::issued(seq, 1);
-        Ok(Some(Ticket::new(self.clone(), seq)))
+        Ok(Ticket::new(self.clone(), seq))
     }
 
     /// Under [`OnFailure::UntilSync`] a number may be issued that is poisoned already: it passes at once.
@@ -293,6 +297,15 @@ impl<T, D> Lane<T, D> {
         if !locked.state.failures.is_empty() && locked.state.on_failure == OnFailure::UntilSync {
             self.settle(locked, After::default());
         }
+    }
+
+    /// Takes room that went to those who wait and that none of them took.
+    fn room_of_queue(&self, state: &mut State<D>, count: u32) -> bool {
+        let take = |count| self.inner.room.try_acquire_many(count).map(crate::Permit::forget).is_ok();
+        while state.debt > 0 && take(1) {
+            state.debt -= 1;
+        }
+        take(count)
     }
 
     /// Why there are no more tickets.
@@ -315,8 +328,10 @@ impl<T, D> Lane<T, D> {
     /// ```
     #[must_use]
     pub fn room(&self) -> u32 {
-        let state = &self.lock().state;
-        if state.issues().is_ok() { self.inner.room.available().saturating_sub(state.debt) } else { 0 }
+        let locked = self.lock();
+        let ended = locked.state.issues().is_err();
+        let free = locked.state.spare.saturating_add(self.inner.room.available());
+        if ended { 0 } else { free.saturating_sub(locked.state.debt) }
     }
 
     /// Makes the window larger or smaller, from 1 to `i32::MAX`. A smaller one takes effect as numbers pass: what was
@@ -347,11 +362,14 @@ impl<T, D> Lane<T, D> {
         let mut locked = self.lock();
         let state = &mut locked.state;
         let before = std::mem::replace(&mut state.window, window);
-        let more = window.saturating_sub(before);
-        let paid = more.min(state.debt);
-        state.debt -= paid;
-        after.passed = more - paid;
-        state.debt += before.saturating_sub(window);
+        for _ in before..window {
+            state.room_back(&mut after);
+        }
+        // What is free goes at once, and the rest as it passes.
+        let less = before.saturating_sub(window);
+        let spare = less.min(state.spare);
+        state.spare -= spare;
+        state.debt += less - spare;
         if window < before {
             after.wake.extend(state.shrunk.take());
         }

@@ -6,6 +6,7 @@ use crate::{Cause, Failure, LaneError, Lost};
 use std::sync::Arc;
 
 /// Why a number is lost. What somebody else made is made, and dropped, under no lock.
+#[derive(Debug, Clone)]
 pub(super) enum Why {
     Lost(Lost),
     Told(Cause),
@@ -13,7 +14,7 @@ pub(super) enum Why {
 
 /// A failure, and whom it concerns: the numbers above it, up to a synchronization point. There is one for each such
 /// stretch, the lowest, which is the root of the others.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Failed {
     pub(super) failure: Failure,
     /// The synchronization point, if there is one.
@@ -75,8 +76,10 @@ impl<D> State<D> {
     /// `seq` ends without a result, and `policy` says what that means.
     pub(super) fn lose(&mut self, seq: u64, policy: OnFailure, why: Why, after: &mut After<D>) {
         if seq < self.head {
+            after.over(seq);
             self.owe_less(seq, after);
         } else if self.cancelled || self.failures.contains_key(&seq) || self.poisoned(seq).is_some() {
+            after.over(seq);
             // Its place is of no consequence any more, but it must not block whom a synchronization point lets on.
             if let Some(slot) = self.slot(seq) {
                 slot.stand = Stand::Lost;
@@ -99,6 +102,9 @@ impl<D> State<D> {
                 };
                 return self.fail(Failure { seq, label, cause }, after);
             }
+            if policy != OnFailure::Stop {
+                after.over(seq);
+            }
         }
         if let Why::Told(cause) = why {
             after.causes.push(cause);
@@ -112,6 +118,7 @@ impl<D> State<D> {
         let until = if forever { None } else { self.syncs.range(seq + 1..).next().copied() };
         self.counters.failed += 1;
         after.notes.failed(&failure);
+        after.failures.push(failure.clone());
         // Those that it is the root of.
         let above: Vec<u64> =
             self.failures.range(seq..until.unwrap_or(u64::MAX)).map(|(&above, _)| above).collect();
@@ -125,9 +132,11 @@ impl<D> State<D> {
         }
         self.failures.insert(seq, Failed { failure, until, owed });
         after.ends |= forever;
-        let below = usize::try_from(seq + 1 - self.head.min(seq + 1)).unwrap_or(usize::MAX);
-        let concerned =
-            until.map_or(usize::MAX, |until| usize::try_from(until - seq - 1).unwrap_or(usize::MAX));
+        // At a station the number may have passed.
+        let from = self.head.max(seq + 1);
+        let below = usize::try_from(from - self.head).unwrap_or(usize::MAX);
+        let concerned = until
+            .map_or(usize::MAX, |until| usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX));
         for slot in self.slots.iter_mut().skip(below).take(concerned) {
             slot.refuse(after);
         }
@@ -158,7 +167,7 @@ impl<D> State<D> {
     }
 
     /// The ticket of `seq`, which has passed, is gone.
-    fn owe_less(&mut self, seq: u64, after: &mut After<D>) {
+    pub(super) fn owe_less(&mut self, seq: u64, after: &mut After<D>) {
         let Some((_, failed)) = self.failures.range_mut(..=seq).next_back() else { return };
         if failed.concerns(seq) && failed.owed > 0 {
             failed.owed -= 1;
@@ -177,6 +186,13 @@ impl<D> State<D> {
         for failed in past.iter().filter_map(|seq| self.failures.remove(seq)) {
             after.causes.push(failed.failure.cause);
         }
+    }
+
+    /// The failures and synchronization points of the lane that a station is made for.
+    pub(super) fn inherit<E>(&mut self, from: &State<E>) {
+        self.failures = from.failures.clone();
+        self.failures.values_mut().for_each(|failed| failed.owed = 0);
+        (self.root, self.syncs, self.cancelled) = (from.root.clone(), from.syncs.clone(), from.cancelled);
     }
 
     // ===== ending =====
@@ -202,6 +218,7 @@ impl<D> State<D> {
     pub(super) fn cancel(&mut self, after: &mut After<D>) {
         self.cancelled = true;
         after.ends = true;
+        after.cancels = true;
         let busy = match self.holder {
             Holder::Run(length) => usize::try_from(length).unwrap_or(usize::MAX),
             _ => 0,

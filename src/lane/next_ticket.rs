@@ -1,7 +1,7 @@
 //! The waits for tickets.
 
-use super::state::Stand;
-use super::{Lane, Ticket, trace};
+use super::state::{After, Stand, State};
+use super::{Lane, Ticket, go_on, trace};
 use crate::futures::{AcquirePermits, WaitOwnedEvent};
 use crate::{LaneError, Manual, ManualResetEvent, Permit, Semaphore};
 use std::fmt;
@@ -9,25 +9,45 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// A place among those who wait for tickets, for the stall report.
+/// A place among those who wait for tickets.
 #[derive(Debug, Default)]
-struct Queued(Option<u64>);
+struct Queued {
+    /// For the stall report.
+    place: Option<u64>,
+    /// Whether it is for room that is waited for, so that all room goes to the semaphore.
+    for_room: bool,
+}
 
 impl Queued {
-    fn enter<T, D>(&mut self, lane: &Lane<T, D>) {
-        if self.0.is_none() {
-            let mut locked = lane.lock();
-            let state = &mut locked.state;
+    fn enter<D>(&mut self, state: &mut State<D>) {
+        if self.place.is_none() {
             let now = state.now();
-            state.queue.insert(state.queued, now);
-            self.0 = Some(state.queued);
-            state.queued += 1;
+            state.queue.insert(state.places, now);
+            self.place = Some(state.places);
+            state.places += 1;
         }
     }
 
-    fn leave<T, D>(&mut self, lane: &Lane<T, D>) {
-        if let Some(place) = self.0.take() {
-            lane.lock().state.queue.remove(&place);
+    fn enter_for_room<D>(&mut self, state: &mut State<D>, after: &mut After<D>) {
+        self.enter(state);
+        if !std::mem::replace(&mut self.for_room, true) {
+            state.queue_for_room(after);
+        }
+    }
+
+    fn leave<D>(&mut self, state: &mut State<D>) {
+        if let Some(place) = self.place.take() {
+            state.queue.remove(&place);
+        }
+        if std::mem::take(&mut self.for_room) {
+            state.queued -= 1;
+        }
+    }
+
+    /// For who gives up.
+    fn quit<T, D>(&mut self, lane: &Lane<T, D>) {
+        if self.place.is_some() {
+            self.leave(&mut lane.lock().state);
         }
     }
 }
@@ -45,39 +65,81 @@ pub struct NextTicket<'a, T, D = ()> {
 
 enum Stage<'a> {
     Weight(AcquirePermits<&'a Semaphore>),
-    Room { heavy: Option<Permit<'a>>, room: AcquirePermits<&'a Semaphore> },
+    /// Room was not asked for.
+    Fresh(Option<Permit<'a>>),
+    Room(Option<Permit<'a>>, AcquirePermits<&'a Semaphore>),
 }
 
 impl<'a, T, D> NextTicket<'a, T, D> {
     pub(super) fn new(lane: &'a Lane<T, D>, weight: u32, sync: bool) -> Self {
-        let (room, heavy) = (&lane.inner.room, &lane.inner.weight);
         let stage = match weight {
-            0 => Stage::Room { heavy: None, room: room.acquire() },
-            _ => Stage::Weight(heavy.acquire_many(weight)),
+            0 => Stage::Fresh(None),
+            _ => Stage::Weight(lane.inner.weight.acquire_many(weight)),
         };
         Self { lane: Some(lane), weight, sync, stage, queued: Queued::default() }
     }
 
-    fn issued(
+    /// Takes room if nobody waits for it; otherwise waits for it.
+    fn ask_for_room(
+        &mut self,
+        lane: &'a Lane<T, D>,
+        heavy: Option<Permit<'a>>,
+    ) -> Option<Result<Ticket<T, D>, LaneError>> {
+        let mut locked = lane.lock();
+        if let Err(ended) = locked.state.issues() {
+            self.queued.leave(&mut locked.state);
+            return Some(Err(ended));
+        }
+        if locked.state.take_room(1) {
+            self.queued.leave(&mut locked.state);
+            let ticket = lane.issue(locked, self.weight, self.sync);
+            // The number gives it back when it passes.
+            heavy.into_iter().for_each(Permit::forget);
+            return Some(ticket);
+        }
+        let mut after = After::default();
+        self.queued.enter_for_room(&mut locked.state, &mut after);
+        drop(locked);
+        self.stage = Stage::Room(heavy, lane.inner.room.acquire());
+        go_on(lane.follow(after));
+        None
+    }
+
+    fn poll_ticket(
         &mut self,
         lane: &'a Lane<T, D>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Ticket<T, D>, LaneError>> {
         loop {
             match &mut self.stage {
-                Stage::Weight(weight) => {
-                    let heavy = ready!(Pin::new(weight).poll(cx)).map_err(|_| lane.ended())?;
-                    self.stage = Stage::Room { heavy: Some(heavy), room: lane.inner.room.acquire() };
-                }
-                Stage::Room { heavy, room } => {
-                    ready!(Pin::new(&mut *room).poll(cx)).map_err(|_| lane.ended())?.forget();
-                    if let Some(ticket) = lane.issue(self.weight, self.sync)? {
-                        if let Some(heavy) = heavy.take() {
-                            heavy.forget(); // until the number passes
-                        }
-                        return Poll::Ready(Ok(ticket));
+                Stage::Weight(weight) => match Pin::new(weight).poll(cx) {
+                    Poll::Ready(Ok(heavy)) => self.stage = Stage::Fresh(Some(heavy)),
+                    Poll::Ready(Err(_)) => return Poll::Ready(Err(lane.ended())),
+                    Poll::Pending => {
+                        self.queued.enter(&mut lane.lock().state);
+                        return Poll::Pending;
                     }
-                    *room = lane.inner.room.acquire();
+                },
+                Stage::Fresh(heavy) => {
+                    let heavy = heavy.take();
+                    if let Some(answer) = self.ask_for_room(lane, heavy) {
+                        return Poll::Ready(answer);
+                    }
+                }
+                Stage::Room(heavy, room) => {
+                    let Ok(room) = ready!(Pin::new(room).poll(cx)) else {
+                        return Poll::Ready(Err(lane.ended()));
+                    };
+                    room.forget();
+                    let mut locked = lane.lock();
+                    if locked.state.admit(1).is_err() {
+                        drop(locked);
+                        self.stage = Stage::Room(heavy.take(), lane.inner.room.acquire());
+                        continue;
+                    }
+                    heavy.take().into_iter().for_each(Permit::forget);
+                    self.queued.leave(&mut locked.state);
+                    return Poll::Ready(lane.issue(locked, self.weight, self.sync));
                 }
             }
         }
@@ -90,21 +152,17 @@ impl<T, D> Future for NextTicket<'_, T, D> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lane = this.lane.expect("`NextTicket` polled after completion");
-        let answer = this.issued(lane, cx);
-        if answer.is_pending() {
-            this.queued.enter(lane);
-        } else {
-            this.queued.leave(lane);
-            this.lane = None;
-        }
-        answer
+        let answer = ready!(this.poll_ticket(lane, cx));
+        this.queued.quit(lane);
+        this.lane = None;
+        Poll::Ready(answer)
     }
 }
 
 impl<T, D> Drop for NextTicket<'_, T, D> {
     fn drop(&mut self) {
         if let Some(lane) = self.lane {
-            self.queued.leave(lane);
+            self.queued.quit(lane);
         }
     }
 }
@@ -113,7 +171,7 @@ impl<T, D> fmt::Debug for NextTicket<'_, T, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NextTicket")
             .field("weight", &self.weight)
-            .field("waits", &self.queued.0.is_some())
+            .field("waits", &self.queued.place.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -142,57 +200,50 @@ impl<'a, T, D> NextTickets<'a, T, D> {
         Self { lane: Some(lane), count, room: None, shrunk: None, queued: Queued::default() }
     }
 
-    fn issued(
-        &mut self,
-        lane: &'a Lane<T, D>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Vec<Ticket<T, D>>, LaneError>> {
+    /// Ready as soon as there is room, which then is taken.
+    fn room(&mut self, lane: &'a Lane<T, D>, cx: &mut Context<'_>) -> Poll<Result<(), LaneError>> {
         loop {
-            let (window, shrinks) = {
-                let state = &mut lane.lock().state;
-                let shrinks = state.shrunk.get_or_insert_with(|| ManualResetEvent::new(false));
-                (state.window, shrinks.clone())
-            };
+            let mut after = After::default();
+            let mut locked = lane.lock();
+            let state = &mut locked.state;
+            if self.count > state.window {
+                return Poll::Ready(Err(LaneError::TooMany { max: state.window }));
+            }
+            if self.room.is_none() {
+                if let Err(ended) = state.issues() {
+                    return Poll::Ready(Err(ended));
+                }
+                if state.take_room(self.count) {
+                    return Poll::Ready(Ok(()));
+                }
+                self.queued.enter_for_room(state, &mut after);
+            }
+            let shrinks = state.shrunk.get_or_insert_with(|| ManualResetEvent::new(false)).clone();
+            drop(locked);
             // Taken with the window under one lock: whoever makes it smaller later sets this one.
             self.shrunk = Some(shrinks.wait_owned());
-            if self.count > window {
-                return Poll::Ready(Err(LaneError::TooMany { max: window }));
-            }
             let room = self.room.get_or_insert_with(|| lane.inner.room.acquire_many(self.count));
+            go_on(lane.follow(after));
             if let Poll::Ready(room) = Pin::new(room).poll(cx) {
                 self.room = None;
-                let room = room.map_err(|_| lane.ended())?;
-                if let Some(tickets) = lane.issue_many(self.count, room)? {
-                    return Poll::Ready(Ok(tickets));
+                let Ok(mut room) = room else { return Poll::Ready(Err(lane.ended())) };
+                let admitted = lane.lock().state.admit(self.count);
+                match admitted {
+                    Ok(()) => {
+                        room.forget();
+                        return Poll::Ready(Ok(()));
+                    }
+                    Err(left) => {
+                        // The rest goes back, and this one stands in line again.
+                        room.split(self.count - left).into_iter().for_each(Permit::forget);
+                        continue;
+                    }
                 }
-            } else if let Some(shrunk) = &mut self.shrunk {
+            }
+            if let Some(shrunk) = &mut self.shrunk {
                 ready!(Pin::new(shrunk).poll(cx));
             }
         }
-    }
-}
-
-impl<T, D> Lane<T, D> {
-    /// `count` numbers for which there is room; or none, if the window was made smaller meanwhile.
-    fn issue_many(&self, count: u32, mut room: Permit<'_>) -> Result<Option<Vec<Ticket<T, D>>>, LaneError> {
-        let mut tickets = Vec::with_capacity(count as usize);
-        let mut locked = self.lock();
-        locked.state.issues()?;
-        if let Err(left) = locked.state.admit(count) {
-            drop(locked);
-            if let Some(paid) = room.split(count - left) {
-                paid.forget();
-            }
-            return Ok(None); // the rest goes back
-        }
-        room.forget();
-        let first = locked.state.next();
-        for _ in 0..count {
-            tickets.push(Ticket::new(self.clone(), locked.state.push(Stand::Issued, 0)));
-        }
-        self.settle_poisoned(locked);
-        trace::issued(first, count);
-        Ok(Some(tickets))
     }
 }
 
@@ -202,21 +253,28 @@ impl<T, D> Future for NextTickets<'_, T, D> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lane = this.lane.expect("`NextTickets` polled after completion");
-        let answer = if this.count == 0 { Poll::Ready(Ok(Vec::new())) } else { this.issued(lane, cx) };
-        if answer.is_pending() {
-            this.queued.enter(lane);
-        } else {
-            this.queued.leave(lane);
-            (this.lane, this.room, this.shrunk) = (None, None, None);
-        }
-        answer
+        let room = if this.count == 0 { Ok(()) } else { ready!(this.room(lane, cx)) };
+        this.queued.quit(lane);
+        (this.lane, this.room, this.shrunk) = (None, None, None);
+        let mut tickets = Vec::with_capacity(this.count as usize);
+        Poll::Ready(room.and_then(|()| {
+            let mut locked = lane.lock();
+            locked.state.issues()?;
+            let first = locked.state.next();
+            for _ in 0..this.count {
+                tickets.push(Ticket::new(lane.clone(), locked.state.push(Stand::Issued, 0)));
+            }
+            lane.settle_poisoned(locked);
+            trace::issued(first, this.count);
+            Ok(tickets)
+        }))
     }
 }
 
 impl<T, D> Drop for NextTickets<'_, T, D> {
     fn drop(&mut self) {
         if let Some(lane) = self.lane {
-            self.queued.leave(lane);
+            self.queued.quit(lane);
         }
     }
 }
@@ -225,7 +283,7 @@ impl<T, D> fmt::Debug for NextTickets<'_, T, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NextTickets")
             .field("count", &self.count)
-            .field("waits", &self.queued.0.is_some())
+            .field("waits", &self.queued.place.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -88,11 +88,16 @@ pub(super) enum Holder {
 #[must_use]
 pub(super) struct After<D> {
     pub(super) wake: Vec<ManualResetEvent>,
-    /// So many numbers may be issued, of so much weight.
+    /// So much room is for those who wait for it, and so much weight has passed.
     pub(super) passed: u32,
     pub(super) weight: u32,
     /// No tickets will be issued any more.
     pub(super) ends: bool,
+    /// What the stations must hear of: numbers that come no more, numbers that failed, and that the lane was cancelled.
+    pub(super) over: Option<u64>,
+    pub(super) over_too: Vec<u64>,
+    pub(super) failures: Vec<Failure>,
+    pub(super) cancels: bool,
     /// Deposits that nobody will commit, to be dropped.
     pub(super) dropped: Vec<D>,
     /// Causes of failures that are of no consequence, to be dropped.
@@ -101,7 +106,6 @@ pub(super) struct After<D> {
     pub(super) notes: Notes,
 }
 
-// Not derived: that would ask it of `D`.
 impl<D> Default for After<D> {
     fn default() -> Self {
         Self {
@@ -109,13 +113,26 @@ impl<D> Default for After<D> {
             passed: 0,
             weight: 0,
             ends: false,
+            over: None,
+            over_too: Vec::new(),
+            failures: Vec::new(),
+            cancels: false,
             dropped: Vec::new(),
             causes: Vec::new(),
-            notes: Notes::new(),
+            notes: Notes::default(),
         }
     }
 }
 
+impl<D> After<D> {
+    /// `seq` comes to no station any more.
+    pub(super) fn over(&mut self, seq: u64) {
+        // Mostly it is one, and costs no allocation.
+        self.over_too.extend(self.over.replace(seq));
+    }
+}
+
+#[allow(clippy::struct_excessive_bools)] // they are independent of one another
 #[derive(Debug)]
 pub(super) struct State<D> {
     pub(super) on_failure: OnFailure,
@@ -134,18 +151,22 @@ pub(super) struct State<D> {
     pub(super) failures: BTreeMap<u64, Failed>,
     /// The failure with the lowest number that there ever was.
     pub(super) root: Option<Failure>,
-    /// Synchronization points that were issued and not passed.
+    /// Synchronization points that were issued and not passed, and the last one that was.
     pub(super) syncs: BTreeSet<u64>,
     pub(super) closed: bool,
     pub(super) cancelled: bool,
     pub(super) window: u32,
+    /// Numbers that may be issued at once. None while somebody is [`queued`](State::queued): all room is his then.
+    pub(super) spare: u32,
+    /// How many wait for room.
+    pub(super) queued: u32,
     /// By how much the window was made smaller and room was not: so much room that comes back, or is granted, is gone.
     pub(super) debt: u32,
     /// Set when the window becomes smaller, for those who ask for many numbers at once.
     pub(super) shrunk: Option<ManualResetEvent>,
     /// Who waits for a ticket, by the order of coming, and since when.
     pub(super) queue: BTreeMap<u64, Option<Instant>>,
-    pub(super) queued: u64,
+    pub(super) places: u64,
     /// Who waits for the head to reach a number.
     pub(super) reached: BTreeMap<u64, ManualResetEvent>,
     /// Who waits for the value, whatever the number.
@@ -182,16 +203,6 @@ impl<D> State<D> {
         self.slots.push_back(Slot { weight, ..Slot::new(stand, now) });
         self.counters.most_out = self.counters.most_out.max(self.slots.len() as u64);
         seq
-    }
-
-    /// Whether `room` may be used to issue as many numbers. What is left of it, if some of it pays the debt instead.
-    pub(super) fn admit(&mut self, room: u32) -> Result<(), u32> {
-        if self.debt == 0 {
-            return Ok(());
-        }
-        let paid = room.min(self.debt);
-        self.debt -= paid;
-        Err(room - paid)
     }
 
     /// The value goes to `holder`.
@@ -256,7 +267,8 @@ impl<D> State<D> {
                     self.pass(1, after);
                 }
                 Stand::Deposited(_) => {
-                    after.wake.extend(self.driver.clone());
+                    // One that is set was not looked at since.
+                    after.wake.extend(self.driver.as_ref().filter(|driver| !driver.is_set()).cloned());
                     return true;
                 }
                 Stand::Issued => {
@@ -271,17 +283,16 @@ impl<D> State<D> {
     /// The head has passed, as a loss or not.
     pub(super) fn pass(&mut self, lost: u64, after: &mut After<D>) {
         let Some(slot) = self.slots.pop_front() else { return };
-        match self.debt.checked_sub(1) {
-            Some(rest) => self.debt = rest,
-            None => after.passed += 1,
-        }
+        self.room_back(after);
         after.weight = after.weight.saturating_add(slot.weight);
         after.wake.extend(slot.ready);
         if let Stand::Deposited(value) = slot.stand {
             after.dropped.push(value);
         }
         self.head += 1;
-        if self.syncs.remove(&(self.head - 1)) {
+        if self.syncs.contains(&(self.head - 1)) {
+            // A station may hear of a failure before the point only after it.
+            self.syncs = self.syncs.split_off(&(self.head - 1));
             self.forget_failures(after);
         }
         self.gap = if lost > 0 { self.gap + lost } else { 0 };
@@ -291,6 +302,46 @@ impl<D> State<D> {
             after.wake.push(first.remove());
         }
     }
+
+    // ===== room =====
+
+    /// One number more may be issued.
+    pub(super) fn room_back(&mut self, after: &mut After<D>) {
+        if self.debt > 0 {
+            self.debt -= 1;
+        } else if self.queued == 0 {
+            self.spare += 1;
+        } else {
+            after.passed += 1;
+        }
+    }
+
+    /// Takes room for `count` numbers, if it is there and nobody waits for it.
+    pub(super) fn take_room(&mut self, count: u32) -> bool {
+        let fits = self.queued == 0 && self.spare >= count;
+        if fits {
+            self.spare -= count;
+        }
+        fits
+    }
+
+    /// Whether `room` of the semaphore may be used for as many numbers. What is left of it, if some of it pays the debt.
+    pub(super) fn admit(&mut self, room: u32) -> Result<(), u32> {
+        if self.debt == 0 {
+            return Ok(());
+        }
+        let paid = room.min(self.debt);
+        self.debt -= paid;
+        Err(room - paid)
+    }
+
+    /// Somebody waits for room from here on.
+    pub(super) fn queue_for_room(&mut self, after: &mut After<D>) {
+        self.queued += 1;
+        after.passed += std::mem::take(&mut self.spare);
+    }
+
+    // ===== runs =====
 
     /// Takes the deposits from the head on, `most` of them, into `run`.
     pub(super) fn take_run(&mut self, most: usize, mut run: VecDeque<D>) -> VecDeque<D> {
@@ -309,5 +360,19 @@ impl<D> State<D> {
         self.hold(Holder::Run(run.len() as u64));
         self.counters.run(run.len() as u64);
         run
+    }
+    /// Takes the deposit of the head, which passes.
+    pub(super) fn take_head(&mut self, after: &mut After<D>) -> Option<D> {
+        let now = self.now();
+        let slot = self.slots.front_mut()?;
+        let Stand::Deposited(value) = std::mem::replace(&mut slot.stand, Stand::Issued) else { return None };
+        if let (Some(times), Some(since), Some(now)) = (&mut self.times, slot.since, now) {
+            times.wait.note(now.saturating_duration_since(since));
+        }
+        self.counters.committed += 1;
+        self.counters.deposited += 1;
+        after.notes.committed(self.head, 1);
+        self.pass(0, after);
+        Some(value)
     }
 }

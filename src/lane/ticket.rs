@@ -2,7 +2,7 @@
 
 use super::losses::Why;
 use super::turn::{Asked, HeldTurn, Turn};
-use super::{After, Lane, OnFailure, TakeTurn, by_deadline, state::Holder, state::Stand};
+use super::{After, Lane, OnFailure, TakeTurn, by_deadline, state::Stand};
 use crate::{Cause, LaneError, Lost, ManualResetEvent, blocking};
 use std::sync::Arc;
 use std::{error::Error, fmt, mem, time::Duration};
@@ -129,22 +129,7 @@ impl<T, D> Ticket<T, D> {
     /// ```
     #[must_use]
     pub fn ready(&self) -> ManualResetEvent {
-        let mut locked = self.lane.lock();
-        let state = &mut locked.state;
-        let come =
-            state.refusal(self.seq).is_some() || state.head == self.seq && state.holder == Holder::Nobody;
-        let now = state.now();
-        match state.slot(self.seq) {
-            Some(slot) if !come => {
-                (slot.asking, slot.since) = (slot.asking + 1, now);
-                slot.event()
-            }
-            Some(slot) => {
-                slot.asking += 1;
-                ManualResetEvent::new(true)
-            }
-            None => ManualResetEvent::new(true),
-        }
+        self.lane.ready(self.seq)
     }
 
     /// Waits for the turn: all numbers before have passed, and nobody else has what the lane owns.
@@ -325,7 +310,10 @@ impl<T, D> Ticket<T, D> {
         (slot.stand, slot.since) = (Stand::Deposited(result), now);
         self.over = true;
         if locked.state.head == self.seq {
-            self.lane.settle(locked, After::default());
+            self.lane.settle(locked, After { over: Some(self.seq), ..After::default() });
+        } else {
+            drop(locked);
+            self.lane.inner.stations.pass_over(self.seq);
         }
         Ok(())
     }
@@ -362,7 +350,11 @@ impl<T, D> Ticket<T, D> {
     /// # Ok::<_, LaneError>(())
     /// ```
     pub fn fail(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) {
-        let cause = Cause::from(cause.into());
+        self.fail_now(cause.into());
+    }
+
+    pub(super) fn fail_now(&mut self, cause: Box<dyn Error + Send + Sync>) {
+        let cause = Cause::from(cause);
         let policy = self.lane.lock().state.failing();
         self.lose(policy, Why::Told(cause));
     }
@@ -404,7 +396,7 @@ impl<T, D> Ticket<T, D> {
         self.seq
     }
 
-    fn lose(&mut self, policy: OnFailure, why: Why) {
+    pub(super) fn lose(&mut self, policy: OnFailure, why: Why) {
         if mem::replace(&mut self.over, true) {
             return;
         }
@@ -412,6 +404,10 @@ impl<T, D> Ticket<T, D> {
         let mut locked = self.lane.lock();
         locked.state.lose(self.seq, policy, why, &mut after);
         self.lane.settle(locked, after);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over
     }
 
     /// Its number was committed by a turn.

@@ -11,7 +11,7 @@ mod imp {
     use super::{Failure, OnFailure};
 
     /// Losses and failures, kept until the lock is released.
-    #[derive(Debug)]
+    #[derive(Debug, Default)]
     pub(in crate::lane) struct Notes(Vec<Note>);
 
     #[derive(Debug)]
@@ -22,10 +22,6 @@ mod imp {
     }
 
     impl Notes {
-        pub(in crate::lane) fn new() -> Self {
-            Self(Vec::new())
-        }
-
         pub(in crate::lane) fn committed(&mut self, seq: u64, count: u64) {
             self.0.push(Note::Committed(seq, count));
         }
@@ -68,14 +64,10 @@ mod imp {
 mod imp {
     use super::{Failure, OnFailure};
 
-    #[derive(Debug)]
-    pub(in crate::lane) struct Notes;
+    #[derive(Debug, Default)]
+    pub(in crate::lane) struct Notes(());
 
     impl Notes {
-        pub(in crate::lane) fn new() -> Self {
-            Self
-        }
-
         #[allow(clippy::unused_self)]
         pub(in crate::lane) fn committed(&mut self, _: u64, _: u64) {}
 

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::{error::Error, fmt, mem, ops::Deref, ops::DerefMut};
+use std::{error::Error, fmt, future, mem, ops::Deref, ops::DerefMut};
 
 /// A turn that borrows its ticket.
 ///
@@ -43,7 +43,9 @@ impl<B: BorrowMut<Ticket<T, D>>, T, D> HeldTurn<B, T, D> {
     /// The turn of `ticket`, which it got from its lane.
     pub(super) fn begin(mut ticket: B, owned: Box<Owned<T, D>>, gap: u64) -> Self {
         ticket.borrow_mut().committed();
-        Self { ticket, owned: Some(owned), gap, deposits: PhantomData }
+        let turn = Self { ticket, owned: Some(owned), gap, deposits: PhantomData };
+        turn.lane().inner.stations.pass_over(turn.seq());
+        turn
     }
 
     /// Its number.
@@ -227,6 +229,19 @@ impl<B: BorrowMut<Ticket<T, D>>, T, D> futures::future::FusedFuture for PassTurn
     }
 }
 
+/// Lets others run.
+pub(super) async fn yield_once() {
+    let mut yielded = false;
+    future::poll_fn(|cx| {
+        if mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 // ===== in the lane =====
 
 /// What whoever asks for a turn gets.
@@ -269,6 +284,25 @@ impl<T, D> Lane<T, D> {
         Ok(Asked::Turn(owned, state.gap))
     }
 
+    /// What is set when the turn of `seq` has come, or never will.
+    pub(super) fn ready(&self, seq: u64) -> ManualResetEvent {
+        let mut locked = self.lock();
+        let state = &mut locked.state;
+        let come = state.refusal(seq).is_some() || state.head == seq && state.holder == Holder::Nobody;
+        let now = state.now();
+        match state.slot(seq) {
+            Some(slot) if !come => {
+                (slot.asking, slot.since) = (slot.asking + 1, now);
+                slot.event()
+            }
+            Some(slot) => {
+                slot.asking += 1;
+                ManualResetEvent::new(true)
+            }
+            None => ManualResetEvent::new(true),
+        }
+    }
+
     /// Whoever waited for the turn of `seq` waits no more.
     pub(super) fn ask_no_more(&self, seq: u64) {
         let mut locked = self.lock();
@@ -279,7 +313,7 @@ impl<T, D> Lane<T, D> {
     }
 
     /// Gives back what a turn had, and commits the number or loses it.
-    fn end_turn(&self, seq: u64, owned: Box<Owned<T, D>>, lost: Option<(OnFailure, Why)>) {
+    pub(super) fn end_turn(&self, seq: u64, owned: Box<Owned<T, D>>, lost: Option<(OnFailure, Why)>) {
         let mut after = After::default();
         let committed = lost.is_none();
         let mut locked = self.lock();

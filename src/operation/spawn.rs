@@ -66,6 +66,21 @@ impl<T: Send + 'static> Operation<T> {
     /// # Panics
     ///
     /// As [`spawn`](Operation::spawn).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{ApcQueue, Operation};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::OperationError> {
+    /// let queue = ApcQueue::new();
+    /// let done = queue.handle().routine(|()| println!("complete"));
+    /// let operation = Operation::spawn_with(async { 42 }, done);
+    /// assert!(queue.alertable(std::future::pending::<()>()).await.is_alerted());
+    /// assert_eq!(operation.result().await?, 42);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     #[must_use = "dropping the last handle cancels the work"]
     pub fn spawn_with<F>(work: F, routine: impl Routine<()>) -> Self
@@ -116,8 +131,8 @@ impl<P: Send + 'static> CompletionPort<P> {
     ///
     /// # Panics
     ///
-    /// If it is called outside a tokio runtime; the work is dropped. A panic of `packet` ends the task; no packet
-    /// is posted then.
+    /// If it is called outside a tokio runtime; the work is dropped, and its packet posted as of a cancelled one. A panic of `packet`
+    /// ends the task; no packet is posted then.
     ///
     /// # Examples
     ///

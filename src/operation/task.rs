@@ -2,15 +2,13 @@
 
 use super::store::Slot;
 use super::{CANCELLED, Core, FINISHED, Latch, SET};
-use crate::dispatch::{Leave, Routine, Wait};
+use crate::dispatch::{Calls, Leave, Routine, Wait};
 use crate::error::{OperationError, WorkPanic};
-use crate::sync::panicking;
 use pin_project_lite::pin_project;
 use std::{
-    any::Any,
     fmt,
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -67,6 +65,8 @@ impl<T> Duty<T> {
         };
         calls.make(discard);
         self.deliver(&core, outcome, &mut calls);
+        // The result goes here if nobody is left to take it.
+        calls.make(|| drop(core));
         calls.end();
     }
 
@@ -89,27 +89,6 @@ impl<T> Duty<T> {
                 }
                 calls.make(|| drop(routine));
             }
-        }
-    }
-}
-
-/// Calls to foreign code of which none keeps the next from being made.
-#[derive(Default)]
-struct Calls {
-    panic: Option<Box<dyn Any + Send>>,
-}
-
-impl Calls {
-    fn make(&mut self, call: impl FnOnce()) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
-            self.panic.get_or_insert(panic);
-        }
-    }
-
-    /// Lets the first panic go on.
-    fn end(self) {
-        if let Some(panic) = self.panic.filter(|_| !panicking()) {
-            resume_unwind(panic);
         }
     }
 }

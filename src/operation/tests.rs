@@ -6,9 +6,9 @@ use crate::dispatch::{Offer, Policy, Routine, Verdict};
 use crate::error::PortClosed;
 use crate::sync::Lock;
 use std::future::{Future, pending};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 // ===== policies =====
 
@@ -132,4 +132,39 @@ fn a_call_is_due_once_after_the_signal_however_the_operation_ends() {
 #[test]
 fn nobody_is_woken_for_a_call_that_nobody_will_make() {
     assert_eq!(notes_of(async { 1 }, false, poll), [("post", true)]);
+}
+
+#[test]
+fn a_result_that_panics_as_nobody_takes_it_adds_nothing_to_another_panic() {
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("boom");
+        }
+    }
+
+    struct Work;
+
+    impl Future for Work {
+        type Output = Bomb;
+
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Bomb> {
+            Poll::Ready(Bomb)
+        }
+    }
+
+    impl Drop for Work {
+        fn drop(&mut self) {
+            panic!("first");
+        }
+    }
+
+    let (operation, mut task) = Operation::new(Work);
+    operation.detach();
+    drop(operation);
+    let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        Pin::new(&mut task).poll(&mut Context::from_waker(Waker::noop()))
+    }));
+    assert_eq!(polled.unwrap_err().downcast_ref(), Some(&"first"));
 }

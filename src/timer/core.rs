@@ -8,10 +8,9 @@
 
 use super::{Due, Stamp, Tick, expire, is_armed, start, stop};
 use crate::clock::{Alarm, Arming, Clock, Home, Homes, Look, Moment};
-use crate::dispatch::{Header, Routine};
+use crate::dispatch::{Calls, Header, Routine};
 use crate::sync::Lock;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
@@ -85,8 +84,8 @@ impl Core {
     // ===== set, cancel =====
 
     pub(super) fn set(self: &Arc<Self>, due: Due, period: Option<Duration>, routine: Option<Call>) -> bool {
-        let mut look = self.clock.look();
-        self.settle_by(&mut look);
+        let (mut look, mut calls) = (self.clock.look(), Calls::default());
+        self.settle_by(&mut look, &mut calls);
         let moment = due.moment(&mut look);
         let home = routine.as_ref().map(|_| self.clock.home());
         let (was, old) = {
@@ -94,24 +93,27 @@ impl Core {
             let (was, stamp) = self.header.change(|state| start(state, moment.is_some()));
             let old = setting.replace(routine);
             (setting.stamp, setting.due, setting.period) = (stamp, moment, period.unwrap_or_default());
-            let moved = home.and_then(|home| setting.bell(self).homes.add(home));
+            let moved = home.and_then(|home| setting.bell(self).welcome(home));
             (was, (old, moved))
         };
-        drop(old);
+        calls.make(|| drop(old));
         // What is due by now signals before this returns, also while somebody else is at the alarm.
-        self.settle_by(&mut look);
-        self.tend();
+        self.settle_by(&mut look, &mut calls);
+        self.tend(&mut calls);
+        calls.end();
         was
     }
 
     pub(super) fn cancel(self: &Arc<Self>) -> bool {
-        self.settle();
+        let mut calls = Calls::default();
+        self.settle_by(&mut self.clock.look(), &mut calls);
         let (was, old) = {
             let mut setting = self.setting.lock();
             self.stop(&mut setting)
         };
-        drop(old);
-        self.tend();
+        calls.make(|| drop(old));
+        self.tend(&mut calls);
+        calls.end();
         was
     }
 
@@ -125,30 +127,39 @@ impl Core {
 
     /// Lets what is due by now expire.
     pub(super) fn settle(&self) {
-        self.settle_by(&mut self.clock.look());
+        let mut calls = Calls::default();
+        self.settle_by(&mut self.clock.look(), &mut calls);
+        calls.end();
     }
 
     /// One look for all: the shortest period is over again before the clock can be read again.
-    fn settle_by(&self, look: &mut Look<'_>) {
-        while is_armed(self.header.state()) {
-            let Some(expiry) = self.expired(look) else { return };
+    fn settle_by(&self, look: &mut Look<'_>, calls: &mut Calls) {
+        if is_armed(self.header.state()) {
+            self.expire_by(look, calls);
+        }
+    }
+
+    /// The same if the state may be ahead of the setting: an expiry has signaled, and whoever is about to tell the setting so
+    /// is still waking those it released, perhaps further up on this very stack.
+    fn expire_by(&self, look: &mut Look<'_>, calls: &mut Calls) {
+        while let Some(expiry) = self.expired(look, calls) {
             let Expiry { stamp, next, .. } = expiry;
             // Whoever else has seen this expiry may have been faster; and after a new setting, or none, it is refused.
             let signal = |_: &Tick, state| expire(state, stamp, next.is_some());
-            let signaled = catch_unwind(AssertUnwindSafe(|| self.header.signal(signal, |_, state| state)));
-            let (call, old) = self.move_on(&expiry, !matches!(signaled, Ok(Err(()))));
+            let signaled = calls.make(|| self.header.signal(signal, |_, state| state));
+            let (call, old) = self.move_on(&expiry, !matches!(signaled, Some(Err(()))));
             if let Some(call) = call {
-                call.alert();
+                calls.make(move || call.alert());
             }
-            drop(old);
-            if let Err(panic) = signaled {
-                resume_unwind(panic);
+            calls.make(|| drop(old));
+            if next.is_none() {
+                return;
             }
         }
     }
 
     /// The expiry that has come by the time of the `look`, and was not told.
-    fn expired(&self, look: &mut Look<'_>) -> Option<Expiry> {
+    fn expired(&self, look: &mut Look<'_>, calls: &mut Calls) -> Option<Expiry> {
         let mut setting = self.setting.lock();
         let due = setting.due?;
         let late = due.passed(look)?;
@@ -156,7 +167,7 @@ impl Core {
             // It goes with the party that was to be called, as in Win32.
             let (_, old) = self.stop(&mut setting);
             drop(setting);
-            drop(old);
+            calls.make(|| drop(old));
             return None;
         }
         // A period is monotonic, whatever the first due time was.
@@ -202,14 +213,9 @@ impl Core {
             let mut setting = self.setting.lock();
             let bell = setting.bell(self);
             bell.waiters += usize::from(first);
-            let moved = bell.homes.add(home);
-            if moved.is_some() {
-                bell.rings = None;
-                bell.again = true;
-            }
-            moved
+            bell.welcome(home)
         };
-        self.tend();
+        self.tend_now();
     }
 
     /// Somebody is done with waiting. An alarm goes on if they were answered: most will wait again.
@@ -224,35 +230,40 @@ impl Core {
             (last, (last && !called).then(|| std::mem::take(&mut bell.homes)))
         };
         if last && !answered {
-            self.tend();
+            self.tend_now();
         }
     }
 
     /// The alarm rang, or it may have to.
-    fn ring(self: &Arc<Self>) {
+    fn ring(self: &Arc<Self>, calls: &mut Calls) {
         if let Some(bell) = &mut self.setting.lock().bell {
             bell.rings = None;
             bell.again = true;
         }
-        self.settle();
-        self.tend();
+        self.settle_by(&mut self.clock.look(), calls);
+        self.tend(calls);
+    }
+
+    fn tend_now(self: &Arc<Self>) {
+        let mut calls = Calls::default();
+        self.tend(&mut calls);
+        calls.end();
     }
 
     /// Arms the alarm as it is needed, or silences it.
-    fn tend(self: &Arc<Self>) {
+    fn tend(self: &Arc<Self>, calls: &mut Calls) {
         let mut patience = Duration::ZERO;
         while let Some(job) = self.begin() {
             let Job { mut alarm, at, home, waker } = job;
-            let arm = || alarm.arm(&self.clock, &home, at, patience, &waker);
-            let arming = catch_unwind(AssertUnwindSafe(arm));
-            self.end(alarm, at, matches!(arming, Ok(Arming::Rings)));
+            let arming = calls.make(|| alarm.arm(&self.clock, &home, at, patience, &waker));
+            self.end(alarm, at, arming == Some(Arming::Rings));
             match arming {
-                Ok(Arming::Rings) => {}
-                Ok(Arming::Due) => {
-                    self.settle();
+                Some(Arming::Rings) => {}
+                Some(Arming::Due) => {
+                    self.expire_by(&mut self.clock.look(), calls);
                     patience = PATIENCE;
                 }
-                Err(panic) => resume_unwind(panic),
+                None => return,
             }
         }
     }
@@ -337,6 +348,17 @@ impl Setting {
 }
 
 impl Bell {
+    /// Somebody at home here is to be rung for. What was before is to be dropped outside the lock; if something was, the alarm is to
+    /// be armed anew.
+    fn welcome(&mut self, home: Home) -> Option<Homes> {
+        let moved = self.homes.add(home);
+        if moved.is_some() {
+            self.rings = None;
+            self.again = true;
+        }
+        moved
+    }
+
     fn new(core: Weak<Core>) -> Self {
         Self {
             waiters: 0,
@@ -368,8 +390,11 @@ impl Wake for Ring {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if let Some(core) = self.0.upgrade() {
-            // A waiter's waker that panics is the waiter's fault, and must not end the thread that rings for all.
-            let _ = catch_unwind(AssertUnwindSafe(|| core.ring()));
+            // A waiter's waker that panics is the waiter's fault, and must not end the thread that rings for all; no more must
+            // a call that goes with its timer, if the last handle went meanwhile.
+            let mut calls = Calls::default();
+            core.ring(&mut calls);
+            calls.make(|| drop(core));
         }
     }
 }

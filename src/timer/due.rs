@@ -48,10 +48,14 @@ impl Due {
 
     /// When the wall clock shows `time`, whatever it is set to meanwhile. Win32 a positive due time.
     ///
+    /// A `time` that has passed by the call of [`set`](crate::WaitableTimer::set) is that of the call, and periods
+    /// count from there.
+    ///
     /// If the clock is set forward beyond `time` the timer expires at once, if it is set back it expires later. On
     /// Linux, with feature `wall-clock` (on by default), who waits notices at once; elsewhere within a second. A
     /// timer that nobody waits for looks at the clock when it is asked: if the clock has passed `time` and
-    /// was set back since, `time` is still to come.
+    /// was set back since, `time` is still to come. A `time` in the past is the time of the setting: periods are counted from there,
+    /// and a completion call is told that.
     ///
     /// # Examples
     ///
@@ -87,6 +91,10 @@ impl Due {
     pub(super) fn moment(self, look: &mut Look<'_>) -> Option<Moment> {
         match self.0 {
             When::After(duration) => look.now().checked_add(duration).map(Moment::Monotonic),
+            // Long ago is now: what counts periods must not be a date.
+            When::At(moment @ Moment::Wall(_)) if moment.passed(look).is_some() => {
+                Some(Moment::Monotonic(look.now()))
+            }
             When::At(moment) => Some(moment),
         }
     }

@@ -4,7 +4,9 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::sync::Lock;
 use proptest::prelude::*;
-use std::task::Waker;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Waker};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -297,4 +299,31 @@ fn a_manual_timer_that_is_set_is_not_rung_for() {
     assert!(!timer.core.is_rung_for());
     timer.set(after(1), None);
     assert!(timer.core.is_rung_for(), "whoever was released and has not looked still counts");
+}
+
+#[test]
+fn a_waker_that_panics_in_the_drop_of_a_wait_leaves_no_alarm() {
+    struct Panicking;
+
+    impl std::task::Wake for Panicking {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker of a user");
+        }
+    }
+
+    let [(clock, timer, _), _] = timers();
+    timer.set(after(1), Some(SECOND));
+    let mut first = timer.wait();
+    assert!(!poll(&mut first));
+    let mut second = timer.wait();
+    let waker = Waker::from(Arc::new(Panicking));
+    assert!(Pin::new(&mut second).poll(&mut Context::from_waker(&waker)).is_pending());
+    clock.advance(SECOND);
+    // The release that was not seen goes to the second.
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(first)));
+    assert!(dropped.is_err());
+    assert!(poll(&mut second));
+    drop(second);
+    clock.advance(SECOND);
+    assert!(!timer.core.is_rung_for(), "nobody waits");
 }

@@ -1,12 +1,12 @@
-//! An actor of a program: what Win32 calls a thread.
+//! An actor of a program as it is polled: what Win32 calls a thread.
 
-use super::waits::Waiting;
-use batons::{Owner, blocking};
+use super::time::Limited;
 use std::{
+    future::Future,
+    pin::Pin,
     sync::Arc,
     sync::atomic::{AtomicBool, Ordering::SeqCst},
     task::{Context, Poll, Wake, Waker},
-    time::Duration,
 };
 
 /// A waker that sets a flag.
@@ -25,65 +25,42 @@ impl Wake for Flag {
 
 /// A wait in which an actor sleeps.
 pub(crate) struct Sleeper {
-    waiting: Waiting,
+    waiting: Limited,
     flag: Arc<Flag>,
-    deadline: Option<u64>,
 }
 
 impl Sleeper {
-    pub(crate) fn new(waiting: Waiting, deadline: Option<u64>) -> Self {
-        Self { waiting, flag: Arc::default(), deadline }
+    pub(crate) fn new(waiting: Limited) -> Self {
+        Self { waiting, flag: Arc::default() }
     }
 
-    pub(crate) fn is_due(&self, now: u64) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now)
-    }
-
-    pub(crate) fn poll(&mut self) -> Poll<String> {
+    fn poll(&mut self) -> Poll<String> {
         self.flag.0.store(false, SeqCst);
         let waker = Waker::from(Arc::clone(&self.flag));
-        self.waiting.as_mut().poll(&mut Context::from_waker(&waker))
-    }
-
-    /// The crate's own deadline: the answer if there is one, otherwise the wait has left its lines.
-    pub(crate) fn last_call(&mut self) -> Option<String> {
-        blocking::wait_timeout(self.waiting.as_mut(), Duration::ZERO).ok()
+        Pin::new(&mut self.waiting).poll(&mut Context::from_waker(&waker))
     }
 }
 
+#[derive(Default)]
 pub(crate) struct Actor {
-    /// Who it is to mutexes, until it dies.
-    owner: Option<Arc<Owner>>,
     pub(crate) asleep: Option<Sleeper>,
-    /// Waits that the last call ended.
-    pub(crate) over: Vec<Sleeper>,
+    /// Waits that the last call ended, and that are still there.
+    over: Vec<Sleeper>,
     /// An answer that was recorded and not yet collected, and the line on which it stands.
     pub(crate) owes: Option<(usize, String)>,
 }
 
 impl Actor {
-    pub(crate) fn new() -> Self {
-        Self { owner: Some(Arc::default()), asleep: None, over: Vec::new(), owes: None }
-    }
-
-    /// Its identity, if it can perform an operation.
-    pub(crate) fn idle(&self) -> Option<Arc<Owner>> {
-        self.owner.as_ref().filter(|_| self.asleep.is_none()).cloned()
-    }
-
-    pub(crate) fn is_dead(&self) -> bool {
-        self.owner.is_none()
-    }
-
     pub(crate) fn is_woken(&self) -> bool {
         self.asleep.as_ref().is_some_and(|asleep| asleep.flag.0.load(SeqCst))
     }
 
-    /// Its answer, if it is asleep and has one; it is idle then.
-    pub(crate) fn poll(&mut self) -> Option<String> {
+    /// Its answer, if it is asleep and has one; it is idle then. A wait whose deadline was the last call may be
+    /// kept: it has left every line, and that it is still there must make no difference.
+    pub(crate) fn poll(&mut self, keeps: bool) -> Option<String> {
         match self.asleep.as_mut()?.poll() {
             Poll::Ready(answer) => {
-                self.asleep = None;
+                self.over.extend(self.asleep.take().filter(|asleep| keeps && asleep.waiting.expired));
                 Some(answer)
             }
             Poll::Pending => None,
@@ -97,11 +74,9 @@ impl Actor {
         }
     }
 
-    /// Its thread is gone: first its wait, then what it owns.
-    pub(crate) fn die(&mut self) {
+    /// Whatever it waited for, it waits no more.
+    pub(crate) fn give_up(&mut self) {
         self.asleep = None;
         self.over.clear();
-        let owner = self.owner.take().and_then(Arc::into_inner);
-        assert!(owner.is_some(), "somebody else keeps a dead actor's mutexes locked");
     }
 }

@@ -2,15 +2,16 @@
 //! Time is virtual, everything runs on one thread, and nothing is in flight when no waker has been called.
 
 use super::actor::{Actor, Sleeper};
-use super::parse::{Limit, Op, Order, Program, Step, Wait};
-use super::slots::{Slots, try_one, word};
-use super::waits::{self, Several};
+use super::op::Op;
+use super::parse::{Order, Program, Step};
+use super::time::{TICK, Time};
+use super::world::{Begun, World};
 use std::{
     any::Any,
     collections::BTreeMap,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    task::Poll,
+    sync::{Arc, atomic::Ordering::SeqCst},
 };
 
 /// How a program is performed.
@@ -20,16 +21,23 @@ pub(crate) enum Mode {
     Eager,
     /// The same, but a deadline is a poll and a drop: what the timeout of a runtime does.
     Dropping,
+    /// As eager, with timers on the paused clock of a tokio runtime instead of a manual one.
+    Paused,
     /// Whoever is woken is polled only when the program needs it.
     Lazy,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 3] = [Self::Eager, Self::Dropping, Self::Lazy];
+    pub(crate) const ALL: [Self; 4] = [Self::Eager, Self::Dropping, Self::Paused, Self::Lazy];
 
-    /// Whether `program` can be performed like this: deadlines need everybody to be at rest.
+    /// Whether `program` can be performed like this: deadlines need everybody to be at rest, and an APC runs when its
+    /// actor is polled.
     pub(crate) fn suits(self, program: &Program) -> bool {
-        self != Self::Lazy || !program.has_deadlines()
+        match self {
+            Self::Eager | Self::Dropping => true,
+            Self::Paused => cfg!(feature = "tokio") && program.any(Op::makes_timer),
+            Self::Lazy => !program.any(|op| op.has_deadline() || op.is_about_calls()),
+        }
     }
 }
 
@@ -70,16 +78,35 @@ enum Fault {
 ///
 /// At the first difference.
 pub(crate) fn play(program: &Program, mode: Mode) -> Result<(), Difference> {
-    let mut player = Player::new(program.actors, mode);
-    let guarded = |performed: Result<Result<(), Fault>, Box<dyn Any + Send>>| {
-        performed.unwrap_or_else(|panic| Err(Fault::Got(format!("a panic: {}", message(&*panic)))))
-    };
+    let time = Arc::new(Time::new(mode == Mode::Paused));
+    let _inside = time.enter();
+    let mut player = Player::new(program, mode, &time);
     for (index, step) in program.steps.iter().enumerate() {
-        guarded(catch_unwind(AssertUnwindSafe(|| player.step(step))))
-            .map_err(|fault| difference(program, mode, index, fault))?;
+        guarded(|| player.step(step)).map_err(|fault| difference(program, mode, index, fault))?;
     }
-    guarded(catch_unwind(AssertUnwindSafe(|| player.end())))
-        .map_err(|fault| difference(program, mode, program.steps.len(), fault))
+    guarded(|| player.end()).map_err(|fault| difference(program, mode, program.steps.len(), fault))
+}
+
+/// Performs a program whose outcomes are open, and notes them.
+///
+/// # Errors
+///
+/// At whatever cannot be the outcome of any program.
+pub(crate) fn record(mut program: Program) -> Result<Program, Difference> {
+    let time = Arc::new(Time::new(false));
+    let mut player = Player::new(&program, Mode::Eager, &time);
+    for index in 0..program.steps.len() {
+        let observed = guarded(|| player.observe(&program.steps[index]));
+        program.steps[index].outcome =
+            observed.map_err(|fault| difference(&program, Mode::Eager, index, fault))?;
+    }
+    Ok(program)
+}
+
+/// A panic is a fault.
+fn guarded<T>(performed: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(performed))
+        .unwrap_or_else(|panic| Err(Fault::Got(format!("a panic: {}", message(&*panic)))))
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
@@ -115,17 +142,20 @@ fn fits(pattern: &str, text: &str) -> bool {
 
 struct Player {
     mode: Mode,
-    slots: Slots,
     actors: Vec<Actor>,
-    now: u64,
+    world: Arc<World>,
+    /// Whether a wait that timed out may outlive its end: it keeps a timer running, and so the calls of that.
+    keeps: bool,
 }
 
 /// Who finished in a step, and the answer.
 type Finished = BTreeMap<usize, String>;
 
 impl Player {
-    fn new(actors: usize, mode: Mode) -> Self {
-        Self { mode, slots: Slots::new(), actors: (0..actors).map(|_| Actor::new()).collect(), now: 0 }
+    fn new(program: &Program, mode: Mode, time: &Arc<Time>) -> Self {
+        let actors = (0..program.actors).map(|_| Actor::default()).collect();
+        let keeps = mode != Mode::Dropping && !program.any(Op::makes_timer);
+        Self { mode, actors, world: World::new(program.actors, mode, time), keeps }
     }
 
     fn step(&mut self, step: &Step) -> Result<(), Fault> {
@@ -133,6 +163,12 @@ impl Player {
     }
 
     fn eager_step(&mut self, step: &Step) -> Result<(), Fault> {
+        let got = self.observe(step)?;
+        if fits(&step.outcome, &got) { Ok(()) } else { Err(Fault::Got(got)) }
+    }
+
+    /// Performs a step and lets all come to rest.
+    fn observe(&mut self, step: &Step) -> Result<String, Fault> {
         let mut finished = Finished::new();
         let mut first = self.perform(&step.order, &mut finished)?;
         self.rest(&mut finished)?;
@@ -141,8 +177,7 @@ impl Player {
             first = finished.remove(&actor).unwrap_or(first);
         }
         let others = finished.into_iter().map(|(actor, answer)| format!(" | a{actor} {answer}"));
-        let got = first + &others.collect::<String>();
-        if fits(&step.outcome, &got) { Ok(()) } else { Err(Fault::Got(got)) }
+        Ok(first + &others.collect::<String>())
     }
 
     fn lazy_step(&mut self, step: &Step) -> Result<(), Fault> {
@@ -172,15 +207,13 @@ impl Player {
     fn perform(&mut self, order: &Order, finished: &mut Finished) -> Result<String, Fault> {
         match order {
             Order::Perform(actor, op) => Ok(self.operate(*actor, op)),
-            Order::Kill(actor) => {
-                self.actors[*actor].die();
-                Ok("ok".to_owned())
-            }
+            Order::Kill(actor) => Ok(self.die(*actor)),
             Order::Advance(time) => {
-                assert_eq!(time % 20, 0, "time goes on in steps of 20 ms");
-                for _ in 0..time / 20 {
-                    self.now += 20;
-                    self.expire(finished);
+                assert_eq!(time % TICK, 0, "time goes on in steps of {TICK} ms");
+                for _ in 0..time / TICK {
+                    self.world.time.go_on();
+                    self.rest(finished)?;
+                    self.world.time.ring();
                     self.rest(finished)?;
                 }
                 Ok("ok".to_owned())
@@ -191,53 +224,49 @@ impl Player {
     // ===== operations =====
 
     fn operate(&mut self, actor: usize, op: &Op) -> String {
-        let Some(owner) = self.actors[actor].idle() else {
-            return if self.actors[actor].is_dead() { "dead" } else { "busy" }.to_owned();
-        };
+        let answer = self.attempt(actor, op);
+        // Those of a wait that goes on belong to its answer.
+        if self.actors[actor].asleep.is_some() { answer } else { self.world.noted(actor, answer) }
+    }
+
+    fn attempt(&mut self, actor: usize, op: &Op) -> String {
+        if self.world.is_dead(actor) {
+            return "dead".to_owned();
+        }
+        if self.actors[actor].asleep.is_some() {
+            return "busy".to_owned();
+        }
         match op {
             Op::Batch(ops) => {
-                let answers = ops.iter().map(|op| self.operate(actor, op)).collect::<Vec<_>>();
+                let answers = ops.iter().map(|op| self.attempt(actor, op)).collect::<Vec<_>>();
                 format!("{{{}}}", answers.join(";"))
             }
-            Op::Wait(limit, wait) => self.wait(actor, *limit, wait),
-            Op::Exit => {
-                drop(owner);
-                self.actors[actor].die();
-                "ok".to_owned()
-            }
-            op => word(self.slots.act(op, &owner)),
+            Op::Exit => self.die(actor),
+            op => match self.world.begin(actor, op) {
+                Begun::Done(answer) => answer,
+                Begun::Waits(waiting) => {
+                    self.actors[actor].asleep = Some(Sleeper::new(waiting));
+                    self.poll(actor).unwrap_or_else(|| "pending".to_owned())
+                }
+            },
         }
     }
 
-    fn wait(&mut self, actor: usize, limit: Limit, wait: &Wait) -> String {
-        let Some(owner) = self.actors[actor].idle() else { return "dead".to_owned() };
-        let several =
-            |several: Several, names: &[_]| self.slots.list(names).map(|handles| several.of(handles, &owner));
-        let made = match wait {
-            Wait::One(name) if limit == Some(0) && self.mode == Mode::Lazy => {
-                return word(self.slots.get(*name).map(|handle| try_one(handle, &owner)));
-            }
-            Wait::One(name) => self.slots.get(*name).map(|handle| waits::one(handle.clone(), &owner)),
-            Wait::Any(names) => several(Several::Any, names),
-            Wait::All(names) => several(Several::All, names),
-            Wait::Signal { signal, wait } => waits::pair(self.slots.get(*signal), self.slots.get(*wait))
-                .map(|(signal, wait)| waits::signal_then(signal, wait, &owner)),
-        };
-        let waiting = match made {
-            Ok(waiting) => waiting,
-            Err(failed) => return word(Err(failed)),
-        };
-        let mut sleeper = Sleeper::new(waiting, limit.map(|limit| self.now + limit));
-        if limit == Some(0) {
-            return self.expired(actor, sleeper);
-        }
-        match sleeper.poll() {
-            Poll::Ready(answer) => answer,
-            Poll::Pending => {
-                self.actors[actor].asleep = Some(sleeper);
-                "pending".to_owned()
-            }
-        }
+    /// An actor's thread ends: first its wait, then what it has.
+    fn die(&mut self, actor: usize) -> String {
+        self.actors[actor].give_up();
+        self.world.end(actor);
+        "ok".to_owned()
+    }
+
+    fn poll(&mut self, actor: usize) -> Option<String> {
+        self.actors[actor].poll(self.keeps)
+    }
+
+    /// Polls an actor that may have an answer, which is told with the APCs that ran.
+    fn ask(&mut self, actor: usize) -> Option<String> {
+        let answer = self.poll(actor)?;
+        Some(self.world.noted(actor, answer))
     }
 
     // ===== rest =====
@@ -248,9 +277,13 @@ impl Player {
             return Ok(());
         }
         while let Some(actor) = self.actors.iter().position(Actor::is_woken) {
-            let answer = self.actors[actor].poll();
-            let answer = answer.ok_or_else(|| Fault::Got(format!("a{actor} was woken for nothing")))?;
-            finished.insert(actor, answer);
+            let counts = self.world.counts(actor);
+            let begun = counts.begun.load(SeqCst);
+            if let Some(answer) = self.ask(actor) {
+                finished.insert(actor, answer);
+            } else if counts.begun.load(SeqCst) == begun {
+                return Err(Fault::Got(format!("a{actor} was woken for nothing")));
+            }
         }
         Ok(())
     }
@@ -258,47 +291,20 @@ impl Player {
     /// Polls everybody who is asleep once more, with a new waker: nobody may have been forgotten, and nobody
     /// may lose anything by it.
     fn look_again(&mut self) -> Result<(), Fault> {
-        for (index, actor) in self.actors.iter_mut().enumerate() {
-            actor.renew();
-            if let Some(answer) = actor.poll() {
-                return Err(Fault::Got(format!("a{index} was not woken for `{answer}`")));
+        for actor in 0..self.actors.len() {
+            self.actors[actor].renew();
+            if let Some(answer) = self.ask(actor) {
+                return Err(Fault::Got(format!("a{actor} was not woken for `{answer}`")));
             }
         }
         Ok(())
-    }
-
-    /// Ends the waits that are due.
-    fn expire(&mut self, finished: &mut Finished) {
-        for actor in 0..self.actors.len() {
-            if let Some(sleeper) = self.actors[actor].asleep.take_if(|sleeper| sleeper.is_due(self.now)) {
-                finished.insert(actor, self.expired(actor, sleeper));
-            }
-        }
-    }
-
-    /// The answer of a wait whose deadline is now.
-    fn expired(&mut self, actor: usize, mut sleeper: Sleeper) -> String {
-        let answer = if self.mode == Mode::Dropping {
-            match sleeper.poll() {
-                Poll::Ready(answer) => Some(answer),
-                Poll::Pending => None,
-            }
-        } else {
-            let answer = sleeper.last_call();
-            if answer.is_none() {
-                // It has left every line; that it is still there must make no difference.
-                self.actors[actor].over.push(sleeper);
-            }
-            answer
-        };
-        answer.unwrap_or_else(|| "timeout".to_owned())
     }
 
     /// Polls an actor whose answer was recorded earlier.
     fn collect(&mut self, actor: usize) -> Result<(), Fault> {
         let Some((line, expected)) = self.actors[actor].owes.take() else { return Ok(()) };
         let woken = self.actors[actor].is_woken();
-        let got = match self.actors[actor].poll() {
+        let got = match self.ask(actor) {
             Some(answer) if woken && fits(&expected, &answer) => return Ok(()),
             Some(answer) if woken => answer,
             Some(answer) => format!("{answer}, but it was not woken"),

@@ -1,10 +1,11 @@
 //! The handles of a program, and what is done with them at once.
 
-use super::parse::{Name, Op};
+use super::names::{Found, Keeps, Names};
+use super::op::{Name, Op};
 use batons::{
     AcquireError, AutoResetEvent, ManualResetEvent, Mutex, Owner, ReleaseError, Semaphore, TryAcquireError,
+    WaitableTimer,
 };
-use std::panic::catch_unwind;
 
 /// A handle of any kind.
 #[derive(Debug, Clone)]
@@ -13,11 +14,14 @@ pub(crate) enum Handle {
     Auto(AutoResetEvent),
     Semaphore(Semaphore),
     Mutex(Mutex),
+    Timer(WaitableTimer),
+    /// A thread: the event that its end sets.
+    Thread(ManualResetEvent),
 }
 
 /// Why an operation failed, as the traces call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Failed(&'static str);
+pub(crate) struct Failed(pub(crate) &'static str);
 
 /// There is no such handle, or none of this kind.
 pub(crate) const INVALID_HANDLE: Failed = Failed("fail(invalid_handle)");
@@ -53,21 +57,43 @@ pub(crate) fn word(answer: Answer) -> String {
     answer.unwrap_or_else(|Failed(word)| word.to_owned())
 }
 
-fn ok() -> String {
+pub(crate) fn ok() -> String {
     "ok".to_owned()
 }
 
-/// The handle variables of a program.
+/// The handle variables of a program, and the names that the handles keep.
 #[derive(Debug)]
-pub(crate) struct Slots(Vec<Option<Handle>>);
+pub(crate) struct Slots {
+    open: Vec<Option<Open>>,
+    names: Names,
+}
+
+#[derive(Debug)]
+struct Open {
+    object: Handle,
+    name: Option<Box<dyn Keeps>>,
+}
 
 impl Slots {
-    pub(crate) fn new() -> Self {
-        Self(vec![None; 128])
+    pub(crate) fn new(names: Names) -> Self {
+        Self { open: (0..128).map(|_| None).collect(), names }
     }
 
+    fn open(&self, name: Name) -> Result<&Open, Failed> {
+        name.and_then(|slot| self.open[slot].as_ref()).ok_or(INVALID_HANDLE)
+    }
+
+    /// The object behind a handle.
     pub(crate) fn get(&self, name: Name) -> Result<&Handle, Failed> {
-        name.and_then(|slot| self.0[slot].as_ref()).ok_or(INVALID_HANDLE)
+        self.open(name).map(|open| &open.object)
+    }
+
+    /// The timer behind a handle.
+    pub(crate) fn timer(&self, name: Name) -> Result<WaitableTimer, Failed> {
+        match self.get(name)? {
+            Handle::Timer(timer) => Ok(timer.clone()),
+            _ => Err(INVALID_HANDLE),
+        }
     }
 
     /// The handles of a list for a wait: a bad number of them comes before a bad one among them.
@@ -79,34 +105,32 @@ impl Slots {
     }
 
     /// Fills a slot.
-    fn put(&mut self, slot: usize, handle: Handle) -> String {
-        assert!(self.0[slot].is_none(), "slot {slot} is overwritten while it is open");
-        self.0[slot] = Some(handle);
+    pub(crate) fn put(&mut self, slot: usize, object: Handle, name: Option<Box<dyn Keeps>>) -> String {
+        assert!(self.open[slot].is_none(), "slot {slot} is overwritten while it is open");
+        self.open[slot] = Some(Open { object, name });
         ok()
     }
 
-    /// Performs an operation that neither waits nor ends its actor.
+    /// Performs an operation that neither waits nor has to do with another actor.
     pub(crate) fn act(&mut self, op: &Op, owner: &Owner) -> Answer {
         match *op {
-            Op::Event { slot, auto: false, set } => {
-                Ok(self.put(slot, Handle::Manual(ManualResetEvent::new(set))))
+            Op::Create(slot, new, ref label) => {
+                let Found { object, name, existed } = self.names.create(new, label, owner)?;
+                let made = self.put(slot, object, name);
+                Ok(if existed { "exists".to_owned() } else { made })
             }
-            Op::Event { slot, auto: true, set } => Ok(self.put(slot, Handle::Auto(AutoResetEvent::new(set)))),
-            Op::Semaphore { slot, initial, max } => {
-                Ok(self.put(slot, Handle::Semaphore(semaphore(initial, max)?)))
+            Op::Open(slot, kind, ref label) => {
+                let Found { object, name, .. } = self.names.open(kind, label)?;
+                Ok(self.put(slot, object, name))
             }
-            Op::Mutex { slot, owned } => {
-                let mutex = Mutex::new();
-                if owned {
-                    let locked = mutex.try_lock(owner).expect("a new mutex is free");
-                    locked.expect("nobody has abandoned it").forget();
-                }
-                Ok(self.put(slot, Handle::Mutex(mutex)))
+            Op::Duplicate { slot, of } => {
+                let of = self.open(of)?;
+                let (object, name) = (of.object.clone(), of.name.as_ref().map(|name| name.again()));
+                Ok(self.put(slot, object, name))
             }
-            Op::Duplicate { slot, of } => Ok(self.put(slot, self.get(of)?.clone())),
             Op::Close(name) => {
-                self.get(name)?;
-                name.map(|slot| self.0[slot].take());
+                self.open(name)?;
+                name.map(|slot| self.open[slot].take());
                 Ok(ok())
             }
             Op::Set(name) => event(self.get(name)?, ManualResetEvent::set, AutoResetEvent::set),
@@ -121,20 +145,12 @@ impl Slots {
                 let Handle::Mutex(mutex) = self.get(name)? else { return Err(INVALID_HANDLE) };
                 Ok(format!("ok({})", mutex.unlock(owner)?))
             }
-            Op::Query(name) => Ok(state(self.get(name)?, owner)),
+            Op::Cancel(name) => Ok(format!("ok({})", u8::from(self.timer(name)?.cancel()))),
+            Op::Query(name) => state(self.get(name)?, owner),
             Op::Nothing => Ok(ok()),
-            Op::Wait(..) | Op::Batch(_) | Op::Exit | Op::Lacking(_) => {
-                unreachable!("{op:?} is performed elsewhere")
-            }
+            ref other => unreachable!("{other:?} is performed elsewhere"),
         }
     }
-}
-
-/// A semaphore, if its counts are possible; the crate itself refuses by a panic.
-fn semaphore(initial: i64, max: i64) -> Result<Semaphore, Failed> {
-    let counts = u32::try_from(initial).and_then(|initial| Ok((initial, u32::try_from(max)?)));
-    let (initial, max) = counts.map_err(|_| INVALID_PARAMETER)?;
-    catch_unwind(|| Semaphore::new(initial, max)).map_err(|_| INVALID_PARAMETER)
 }
 
 fn event(
@@ -145,14 +161,14 @@ fn event(
     let before = match handle {
         Handle::Manual(event) => manual(event),
         Handle::Auto(event) => auto(event),
-        Handle::Semaphore(_) | Handle::Mutex(_) => return Err(INVALID_HANDLE),
+        _ => return Err(INVALID_HANDLE),
     };
     Ok(format!("ok({})", u8::from(before)))
 }
 
 /// What an object looks like to `owner`.
-fn state(handle: &Handle, owner: &Owner) -> String {
-    match handle {
+fn state(handle: &Handle, owner: &Owner) -> Answer {
+    Ok(match handle {
         Handle::Manual(event) => format!("E(M,{})", u8::from(event.is_set())),
         Handle::Auto(event) => format!("E(A,{})", u8::from(event.is_set())),
         Handle::Semaphore(semaphore) => format!("S({}/{})", semaphore.available(), semaphore.max()),
@@ -160,13 +176,15 @@ fn state(handle: &Handle, owner: &Owner) -> String {
             let (mine, abandoned) = (mutex.is_owned_by(owner), mutex.is_abandoned());
             format!("X({},{},{})", mutex.depth(), u8::from(mine), u8::from(abandoned))
         }
-    }
+        Handle::Timer(timer) => format!("T({})", u8::from(timer.is_set())),
+        Handle::Thread(_) => return Err(INVALID_HANDLE),
+    })
 }
 
 /// A single wait with time-out 0, by the forms that never wait.
 pub(crate) fn try_one(handle: &Handle, owner: &Owner) -> String {
     let abandoned = match handle {
-        Handle::Manual(event) => event.try_wait().then_some(false),
+        Handle::Manual(event) | Handle::Thread(event) => event.try_wait().then_some(false),
         Handle::Auto(event) => event.try_wait().then_some(false),
         Handle::Semaphore(semaphore) => match semaphore.try_acquire() {
             Ok(permit) => {
@@ -176,6 +194,7 @@ pub(crate) fn try_one(handle: &Handle, owner: &Owner) -> String {
             Err(TryAcquireError::WouldBlock) => None,
             Err(refusal) => panic!("{refusal}"),
         },
+        Handle::Timer(timer) => timer.try_wait().then_some(false),
         Handle::Mutex(mutex) => mutex.try_lock(owner).map(|locked| {
             let abandoned = locked.is_err();
             locked.unwrap_or_else(batons::Abandoned::into_inner).forget();

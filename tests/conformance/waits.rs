@@ -1,19 +1,56 @@
 //! The waits of a program: futures that own the handles they wait for, as a thread in a Win32 wait
 //! keeps its objects alive.
 
-use super::slots::{Failed, Handle, INVALID_HANDLE, INVALID_PARAMETER, refused, word};
-use batons::futures::{AcquirePermits, LockMutex, WaitEvent};
+use super::op::Wait;
+use super::slots::{Failed, Handle, INVALID_HANDLE, INVALID_PARAMETER, Slots, ok, refused, word};
+use super::world::Life;
+use batons::futures::{AcquirePermits, LockMutex, WaitEvent, WaitTimer};
 use batons::{
-    Abandoned, AcquireError, Auto, AutoResetEvent, HeldMutex, HeldPermits, Manual, ManualResetEvent, Mutex,
-    Owner, Semaphore, WaitError, WaitList, Waitable, signal_and_wait, wait_all, wait_any,
+    Abandoned, AcquireError, Alertable, ApcQueue, Auto, AutoResetEvent, HeldMutex, HeldPermits, Manual,
+    ManualResetEvent, Mutex, Owner, Semaphore, WaitError, WaitList, Waitable, WaitableTimer, signal_and_wait,
+    wait_all, wait_any,
 };
 use std::{borrow::Borrow, future::Future, pin::Pin, sync::Arc};
 
 /// A wait that answers in the words of the traces.
 pub(crate) type Waiting = Pin<Box<dyn Future<Output = String> + Send>>;
 
+impl Wait {
+    /// The wait for the objects in these slots.
+    pub(crate) fn of(&self, slots: &Slots, party: &Life) -> Result<Waiting, Failed> {
+        let owner = &party.owner;
+        match self {
+            Self::One(name) => Ok(one(slots.get(*name)?.clone(), owner)),
+            Self::Any(names) => Ok(Several::Any.of(slots.list(names)?, owner)),
+            Self::All(names) => Ok(Several::All.of(slots.list(names)?, owner)),
+            // Both must be there before anything is done.
+            Self::Signal { signal, wait } => {
+                signal_then(slots.get(*signal)?.clone(), slots.get(*wait)?.clone(), owner)
+            }
+            Self::Sleep => Ok(Box::pin(std::future::pending())),
+            Self::Calls => {
+                let queue = Arc::clone(&party.queue);
+                Ok(Box::pin(async move {
+                    queue.drain().await;
+                    ok()
+                }))
+            }
+        }
+    }
+}
+
+/// The same wait, in which APCs run.
+pub(crate) fn alertable(waiting: Waiting, queue: Arc<ApcQueue>) -> Waiting {
+    Box::pin(async move {
+        match queue.alertable(waiting).await {
+            Alertable::Done(answer) => answer,
+            Alertable::Alerted => "apc".to_owned(),
+        }
+    })
+}
+
 /// What a single wait answers.
-pub(crate) trait Granted {
+trait Granted {
     /// Keeps what was granted without a guard, as Win32 does; tells whether it was abandoned.
     fn keep(self) -> bool;
 }
@@ -83,6 +120,15 @@ impl Ask for Mutex {
     }
 }
 
+impl Ask for WaitableTimer {
+    type Granted<'a> = ();
+    type Wait<'a> = WaitTimer<'a>;
+
+    fn ask<'a>(&'a self, _: &Owner) -> Self::Wait<'a> {
+        self.wait()
+    }
+}
+
 // ===== one =====
 
 /// Runs `$then` with the object in `$handle`, whatever its kind.
@@ -93,6 +139,8 @@ macro_rules! whatever {
             Handle::Auto($object) => $then,
             Handle::Semaphore($object) => $then,
             Handle::Mutex($object) => $then,
+            Handle::Timer($object) => $then,
+            Handle::Thread($object) => $then,
         }
     };
 }
@@ -102,7 +150,7 @@ fn satisfied(abandoned: bool) -> String {
 }
 
 /// A wait for one object.
-pub(crate) fn one(handle: Handle, owner: &Arc<Owner>) -> Waiting {
+fn one(handle: Handle, owner: &Arc<Owner>) -> Waiting {
     async fn wait<H: Ask>(object: H, owner: Arc<Owner>) -> String {
         satisfied(object.ask(&owner).await.keep())
     }
@@ -113,19 +161,8 @@ pub(crate) fn one(handle: Handle, owner: &Arc<Owner>) -> Waiting {
 
 // ===== signal and wait =====
 
-/// The objects of a signal and a wait: both must be there before anything is done.
-pub(crate) fn pair<'s>(
-    signal: Result<&'s Handle, Failed>,
-    wait: Result<&'s Handle, Failed>,
-) -> Result<(Handle, Handle), Failed> {
-    match (signal, wait) {
-        (Ok(signal), Ok(wait)) => Ok((signal.clone(), wait.clone())),
-        _ => Err(INVALID_HANDLE),
-    }
-}
-
 /// Signals one object and waits for another, in one step.
-pub(crate) fn signal_then(signal: Handle, wait: Handle, owner: &Arc<Owner>) -> Waiting {
+fn signal_then(signal: Handle, wait: Handle, owner: &Arc<Owner>) -> Result<Waiting, Failed> {
     let owner = Arc::clone(owner);
     macro_rules! then {
         ($signal:expr) => {
@@ -135,26 +172,28 @@ pub(crate) fn signal_then(signal: Handle, wait: Handle, owner: &Arc<Owner>) -> W
             }))
         };
     }
-    match signal {
+    Ok(match signal {
         Handle::Manual(event) => then!(&event),
         Handle::Auto(event) => then!(&event),
         Handle::Semaphore(semaphore) => then!(&semaphore),
         Handle::Mutex(mutex) => then!(mutex.unlocking(&owner)),
-    }
+        // No time and no end can be signaled.
+        Handle::Timer(_) | Handle::Thread(_) => return Err(INVALID_HANDLE),
+    })
 }
 
 // ===== lists =====
 
 /// A wait for several objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Several {
+enum Several {
     Any,
     All,
 }
 
 impl Several {
     /// The wait for `handles`, as what they are if they are of one kind.
-    pub(crate) fn of(self, handles: Vec<Handle>, owner: &Arc<Owner>) -> Waiting {
+    fn of(self, handles: Vec<Handle>, owner: &Arc<Owner>) -> Waiting {
         let owner = Arc::clone(owner);
         macro_rules! alike {
             ($kind:ident) => {{
@@ -171,6 +210,8 @@ impl Several {
         alike!(Auto);
         alike!(Semaphore);
         alike!(Mutex);
+        alike!(Timer);
+        alike!(Thread);
         Box::pin(self.mixed(handles, owner))
     }
 

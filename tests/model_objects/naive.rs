@@ -2,8 +2,12 @@
 //! wakers, nothing clever.
 
 use super::things::{Due, Thing, Verdict};
+use super::time::Queue;
 use super::words::{Act, Grant, How, Outcome, Signal, Told, Want};
 use batons::AcquireError;
+
+/// What the clock shows first: due times may be a little before it.
+pub(crate) const BEGIN: u64 = 100;
 
 // ===== parties and places =====
 
@@ -35,6 +39,10 @@ struct Party {
     wants: Vec<Want>,
     stage: Stage,
     waker: usize,
+    /// Whose calls it makes.
+    queue: Option<usize>,
+    /// Whether a call that is queued wakes it.
+    listens: bool,
 }
 
 #[derive(Debug)]
@@ -46,15 +54,29 @@ pub(crate) struct Model {
     now: u64,
     /// An object offered only to those who came before a time.
     limits: Vec<(usize, u64)>,
+    /// What the clock shows.
+    pub(crate) time: u64,
+    pub(crate) queues: [Queue; 2],
+    pub(super) numbers: u64,
 }
 
 impl Model {
     pub(crate) fn new(things: Vec<Thing>) -> Self {
-        Self { things, line: Vec::new(), parties: Vec::new(), wakes: Vec::new(), now: 0, limits: Vec::new() }
+        Self {
+            things,
+            line: Vec::new(),
+            parties: Vec::new(),
+            wakes: Vec::new(),
+            now: 0,
+            limits: Vec::new(),
+            time: BEGIN,
+            queues: Default::default(),
+            numbers: 0,
+        }
     }
 
-    pub(crate) fn join(&mut self, how: How, wants: Vec<Want>) {
-        self.parties.push(Party { how, wants, stage: Stage::New, waker: 0 });
+    pub(crate) fn join(&mut self, how: How, wants: Vec<Want>, queue: Option<usize>) {
+        self.parties.push(Party { how, wants, stage: Stage::New, waker: 0, queue, listens: false });
         self.wakes.push([0, 0]);
     }
 
@@ -63,6 +85,20 @@ impl Model {
             Stage::Gone => false,
             Stage::Holding(_) => matches!(act, Act::Drop | Act::Abandon),
             _ => act != Act::Abandon,
+        }
+    }
+
+    /// Who waits alertably and makes the calls of the queue, if anybody does.
+    pub(crate) fn caller(&self, queue: usize) -> Option<usize> {
+        let waits = |id: &usize| self.parties[*id].queue == Some(queue) && self.allows(*id, Act::NoTime);
+        (0..self.parties.len()).find(waits)
+    }
+
+    /// Wakes who is to make the calls of the queue.
+    pub(super) fn alert(&mut self, queue: usize) {
+        if let Some(party) = self.caller(queue).filter(|id| self.parties[*id].listens) {
+            self.parties[party].listens = false;
+            self.wake(party);
         }
     }
 
@@ -353,6 +389,25 @@ impl Model {
         }
     }
 
+    /// Of an alertable wait: what it waits for comes first, then the calls.
+    fn poll_alertable(&mut self, id: usize, queue: usize, may_stand: bool) -> Outcome {
+        let is_called = !self.queues[queue].calls.is_empty();
+        let outcome = self.poll(id, may_stand && !is_called);
+        self.parties[id].listens = outcome == Outcome::Pending;
+        if outcome != Outcome::TimedOut || !is_called {
+            return outcome;
+        }
+        self.parties[id].stage = Stage::Gone;
+        Outcome::Alerted(self.queues[queue].make())
+    }
+
+    fn poll_any(&mut self, id: usize, may_stand: bool) -> Outcome {
+        match self.parties[id].queue {
+            Some(queue) => self.poll_alertable(id, queue, may_stand),
+            None => self.poll(id, may_stand),
+        }
+    }
+
     fn drop_party(&mut self, id: usize, disorder: bool) {
         let stage = std::mem::replace(&mut self.parties[id].stage, Stage::Gone);
         let wants = self.parties[id].wants.clone();
@@ -393,9 +448,9 @@ impl Model {
                 if matches!(self.parties[id].stage, Stage::New | Stage::Standing) {
                     self.parties[id].waker = waker;
                 }
-                self.poll(id, true)
+                self.poll_any(id, true)
             }
-            Act::NoTime => self.poll(id, false),
+            Act::NoTime => self.poll_any(id, false),
             Act::Drop | Act::Abandon => {
                 self.drop_party(id, act == Act::Abandon);
                 Outcome::Done

@@ -1,11 +1,12 @@
 //! The objects and futures of the crate, driven by the same words as the model.
 
+use super::clock::Hands;
 use super::things::{Thing, WINDOW};
 use super::words::{How, Outcome, Signal, Told, Want};
 use batons::{
     Abandoned, AcquireError, AutoResetEvent, Baton, BoxedWait, ManualResetEvent, Mutex, OwnedBatonGuard,
-    OwnedMutexGuard, OwnedPermit, Owner, Semaphore, WaitError, WaitList, Waitable, signal_and_wait, wait_all,
-    wait_any,
+    OwnedMutexGuard, OwnedPermit, Owner, Semaphore, WaitError, WaitList, Waitable, WaitableTimer,
+    signal_and_wait, wait_all, wait_any,
 };
 use futures::FutureExt;
 use std::{future::Future, pin::Pin};
@@ -20,14 +21,15 @@ pub(crate) enum Object {
     Semaphore(&'static Semaphore),
     Mutex(&'static Mutex),
     Baton(&'static Baton),
+    Timer(&'static WaitableTimer),
 }
 
-fn keep<T>(value: T) -> &'static T {
+pub(super) fn keep<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
 impl Object {
-    pub(crate) fn new(thing: &Thing) -> Self {
+    fn new(thing: &Thing, hands: &Hands) -> Self {
         match thing {
             Thing::Event { auto: false, set, .. } => Self::Manual(keep(ManualResetEvent::new(*set))),
             Thing::Event { set, .. } => Self::Auto(keep(AutoResetEvent::new(*set))),
@@ -36,6 +38,7 @@ impl Object {
             Thing::Baton { next, .. } => {
                 Self::Baton(keep(Baton::builder().first(*next).window(WINDOW).build()))
             }
+            Thing::Timer { auto, .. } => Self::Timer(keep(hands.timer(*auto))),
         }
     }
 }
@@ -175,16 +178,18 @@ trait Then {
     fn then<T: Waits>(self, wait: T) -> Self::Out;
 }
 
-/// The objects of a run, and who may own its mutexes.
+/// The objects of a run, who may own its mutexes, and what moves its timers.
 pub(crate) struct World {
     pub(crate) objects: Vec<Object>,
     pub(crate) owners: &'static [Owner; OWNERS],
+    pub(crate) hands: Hands,
 }
 
 impl World {
     pub(crate) fn new(things: &[Thing]) -> Self {
         let owners = keep(std::array::from_fn(|_| Owner::new()));
-        Self { objects: things.iter().map(Object::new).collect(), owners }
+        let hands = Hands::new();
+        Self { objects: things.iter().map(|thing| Object::new(thing, &hands)).collect(), owners, hands }
     }
 
     pub(crate) fn owner(&self, what: u64) -> &'static Owner {
@@ -200,10 +205,20 @@ impl World {
             }
             Object::Mutex(mutex) => k.then(mutex.lock_owned(self.owner(want.what))),
             Object::Baton(baton) => k.then(baton.acquire_owned(want.what)),
+            Object::Timer(timer) => k.then(timer.wait()),
         }
     }
 
-    pub(crate) fn wait(&self, how: How, wants: &[Want]) -> Wait {
+    /// Alertably, if it is to make the calls of a queue.
+    pub(crate) fn wait(&self, how: How, wants: &[Want], queue: Option<usize>) -> Wait {
+        let wait = self.plain(how, wants);
+        match queue {
+            Some(queue) => self.hands.alertable(queue, wait),
+            None => wait,
+        }
+    }
+
+    fn plain(&self, how: How, wants: &[Want]) -> Wait {
         match (how, wants) {
             (How::SignalAnd(object, signal), _) => self.one(wants[0], Signaling(self, object, signal)),
             (_, [want]) => self.one(*want, Alone(how)),

@@ -1,6 +1,6 @@
 //! The objects of the model without anybody who waits: what their tables say.
 
-use super::words::Grant;
+use super::words::{Grant, Setting};
 use batons::AcquireError;
 use std::collections::BTreeSet;
 
@@ -16,10 +16,35 @@ pub(crate) enum Verdict {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Thing {
-    Event { auto: bool, set: bool, pulsed: bool, resets: u32 },
-    Semaphore { count: u32, max: u32, closed: bool },
-    Mutex { owner: u64, depth: u32, abandoned: bool },
-    Baton { next: u64, held: bool, closed: bool, skipped: BTreeSet<u64> },
+    Event {
+        auto: bool,
+        set: bool,
+        pulsed: bool,
+        resets: u32,
+    },
+    Semaphore {
+        count: u32,
+        max: u32,
+        closed: bool,
+    },
+    Mutex {
+        owner: u64,
+        depth: u32,
+        abandoned: bool,
+    },
+    Baton {
+        next: u64,
+        held: bool,
+        closed: bool,
+        skipped: BTreeSet<u64>,
+    },
+    /// `sets` counts how often it was set; without a setting nothing is to come.
+    Timer {
+        auto: bool,
+        set: bool,
+        sets: u32,
+        setting: Option<Setting>,
+    },
 }
 
 /// Who may be served.
@@ -30,7 +55,7 @@ pub(crate) enum Due {
     Nobody,
 }
 
-use Thing::{Baton, Event, Mutex, Semaphore};
+use Thing::{Baton, Event, Mutex, Semaphore, Timer};
 
 fn permits(what: u64) -> u32 {
     u32::try_from(what).expect("few permits")
@@ -40,7 +65,7 @@ impl Thing {
     pub(crate) fn judge(&self, what: u64) -> Verdict {
         let take_if = |now| if now { Verdict::Take } else { Verdict::Later };
         match self {
-            Event { set, .. } => take_if(*set),
+            Event { set, .. } | Timer { set, .. } => take_if(*set),
             Semaphore { closed: true, .. } | Baton { closed: true, .. } => {
                 Verdict::Refuse(AcquireError::Closed)
             }
@@ -64,6 +89,10 @@ impl Thing {
         match self {
             Event { auto, set, pulsed, resets } => {
                 (grant.pulse, grant.resets) = (*pulsed, *resets);
+                *set &= !*auto;
+            }
+            Timer { auto, set, sets, .. } => {
+                grant.resets = *sets;
                 *set &= !*auto;
             }
             Semaphore { count, .. } => *count -= permits(what),
@@ -106,6 +135,8 @@ impl Thing {
     pub(crate) fn give_back(&mut self, what: u64, grant: Grant) -> bool {
         match self {
             Event { auto: false, .. } => {}
+            // What expired before the timer was set again is nobody's.
+            Timer { auto, set, sets, .. } => *set |= *auto && grant.resets == *sets,
             Event { set, pulsed, resets, .. } => {
                 *set = true;
                 *pulsed = grant.pulse || grant.resets != *resets;
@@ -137,7 +168,7 @@ impl Thing {
             Semaphore { count, max, .. } => *count = (*count + permits(what)).min(*max),
             Mutex { .. } => drop(self.unlock(what, disorder)),
             Baton { held, .. } => *held = false,
-            Event { .. } => {}
+            Event { .. } | Timer { .. } => {}
         }
     }
 

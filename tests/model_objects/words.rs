@@ -52,13 +52,36 @@ pub(crate) enum Outcome {
     SameObject(usize, usize),
     RefusedAll(usize, AcquireError),
     SignalRefused,
+    /// These calls were made instead.
+    Alerted(Vec<Call>),
     Done,
+}
+
+/// A call in a queue, as it tells itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Call {
+    /// One that queues another of its number if it is told to.
+    Plain { number: u64, again: bool },
+    /// For an expiry of a timer, and when that was due.
+    Expiry { object: usize, due: u64 },
+}
+
+/// When a timer is set to expire, and whom it calls.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Setting {
+    pub(crate) due: u64,
+    /// Whether it is told as a date: one in the past is now.
+    pub(crate) date: bool,
+    /// Zero for once.
+    pub(crate) period: u64,
+    pub(crate) queue: Option<usize>,
 }
 
 /// What is known of a grant as long as nobody has seen it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Grant {
     pub(crate) pulse: bool,
+    /// How often the event was reset, or the timer set.
     pub(crate) resets: u32,
     pub(crate) abandoned: bool,
     /// If only those can have it who stood in line: those who came before.

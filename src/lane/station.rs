@@ -1,0 +1,461 @@
+//! Stations: several points that the numbers of one lane pass in order.
+
+use super::losses::Why;
+use super::state::Stand;
+use super::turn::{Asked, yield_once};
+use super::{After, Lane, Locked, OnFailure, Owned, ReachNumber, Ticket, by_deadline, go_on};
+use crate::{Failure, LaneError, Lost, ManualResetEvent, blocking};
+use std::error::Error;
+use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use std::{fmt, iter};
+
+/// A further point of a lane that its numbers pass in order, one at a time; made by [`Lane::station`]. It owns an `S`.
+///
+/// A ticket passes the stations in whatever order its holder likes, mostly one after the other, and ends with the lane's own turn or
+/// deposit, which is the last station. Whatever it did not pass by then it passes over; so a ticket that is dropped,
+/// skipped or failed frees all stations at once, and one error path does for all of them.
+///
+/// A failure is positional here as well: a number above one that failed gets no turn, and
+/// [`LaneError::Poisoned`] instead. Under [`OnFailure::Tell`] only the lane's own turn tells of a gap.
+/// Clones are handles to one station.
+pub struct Station<S> {
+    name: Arc<str>,
+    /// The same numbers on another track.
+    track: Lane<S, ()>,
+    /// Which lane it is of.
+    lane: usize,
+}
+
+impl<S> Clone for Station<S> {
+    fn clone(&self) -> Self {
+        Self { name: Arc::clone(&self.name), track: self.track.clone(), lane: self.lane }
+    }
+}
+
+impl<T, D> Lane<T, D> {
+    /// A station for the numbers that are issued from now on.
+    ///
+    /// # Examples
+    ///
+    /// Blocks are read in order, compressed at once, and written in order:
+    ///
+    /// ```
+    /// use batons::lane::Lane;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::LaneError> {
+    /// let output = Lane::new(String::new(), 16);
+    /// let input = output.station("read", "abcdef".chars());
+    /// let mut workers = tokio::task::JoinSet::new();
+    /// for _ in 0..3 {
+    ///     let (input, output) = (input.clone(), output.clone());
+    ///     workers.spawn(async move {
+    ///         loop {
+    ///             let mut ticket = output.ticket().await?;
+    ///             let mut turn = ticket.turn_at(&input).await?;
+    ///             let Some(c) = turn.next() else {
+    ///                 drop(turn);
+    ///                 ticket.skip();
+    ///                 return Ok::<_, batons::LaneError>(());
+    ///             };
+    ///             turn.pass().await; // the next one reads while this one computes
+    ///             let computed = c.to_ascii_uppercase();
+    ///             ticket.turn().await?.push(computed);
+    ///         }
+    ///     });
+    /// }
+    /// while let Some(worker) = workers.join_next().await {
+    ///     worker.unwrap()?;
+    /// }
+    /// assert_eq!(output.with_value(|text| text.clone()), "ABCDEF");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn station<S: Send + 'static>(&self, name: impl Into<Arc<str>>, value: S) -> Station<S> {
+        let name = name.into();
+        let locked = self.lock();
+        let state = &locked.state;
+        // Tell and Stop are said where a number ends; here it is passed over, or waited for.
+        let policy = match state.on_failure {
+            OnFailure::UntilSync => OnFailure::UntilSync,
+            _ => OnFailure::Poison,
+        };
+        let builder = Lane::builder().first(state.next()).window(i32::MAX as u32).on_failure(policy);
+        let track: Lane<S, ()> = builder.build(value);
+        track.lock().state.inherit(state);
+        self.inner.stations.push(Arc::new(track.clone()));
+        drop(locked);
+        Station { name, track, lane: self.address() }
+    }
+
+    fn address(&self) -> usize {
+        Arc::as_ptr(&self.inner).addr()
+    }
+}
+
+impl<S> Station<S> {
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The number whose turn it is here: all below have passed.
+    #[must_use]
+    pub fn frontier(&self) -> u64 {
+        self.track.frontier()
+    }
+
+    /// As [`Lane::reached_event`], of this station.
+    #[must_use]
+    pub fn reached_event(&self, seq: u64) -> ManualResetEvent {
+        self.track.reached_event(seq)
+    }
+
+    /// As [`Lane::reached`], of this station.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: it changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As `Lane::reached`.
+    pub fn reached(&self, seq: u64) -> ReachNumber<'_, S> {
+        self.track.reached(seq)
+    }
+
+    /// As [`Lane::with_value`], of this station.
+    ///
+    /// # Panics
+    ///
+    /// If `look` does.
+    pub fn with_value<R>(&self, look: impl FnOnce(&mut S) -> R) -> R {
+        self.track.with_value(look)
+    }
+}
+
+impl<S> fmt::Debug for Station<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Station")
+            .field("name", &self.name)
+            .field("track", &self.track)
+            .finish_non_exhaustive()
+    }
+}
+
+// ===== what a lane tells its stations =====
+
+/// A station without the type of its value.
+pub(super) trait Track: Send + Sync + UnwindSafe + RefUnwindSafe {
+    /// The number comes here no more.
+    fn pass_over(&self, seq: u64);
+    fn fail(&self, failure: Failure);
+    fn sync(&self, seq: u64);
+    fn cancel(&self);
+}
+
+impl<S: Send> Track for Lane<S, ()> {
+    fn pass_over(&self, seq: u64) {
+        let mut locked = self.lock();
+        if seq >= locked.state.head {
+            self.come(&mut locked, seq, Stand::Lost);
+            self.settle(locked, After::default());
+        } else {
+            let mut after = After::default();
+            locked.state.owe_less(seq, &mut after);
+            drop(locked);
+            go_on(self.follow(after));
+        }
+    }
+
+    fn fail(&self, failure: Failure) {
+        let mut after = After::default();
+        let mut locked = self.lock();
+        self.come(&mut locked, failure.seq, Stand::Lost);
+        locked.state.fail(failure, &mut after);
+        self.settle(locked, after);
+    }
+
+    fn sync(&self, seq: u64) {
+        self.lock().state.sync(seq);
+    }
+
+    fn cancel(&self) {
+        Lane::cancel(self);
+    }
+}
+
+impl<S> Lane<S, ()> {
+    /// Numbers come to a station when they are first heard of there, and those before them as well.
+    #[allow(clippy::unused_self, reason = "a step of a method of a track")]
+    fn come(&self, locked: &mut Locked<S, ()>, seq: u64, stand: Stand<()>) {
+        let state = &mut locked.state;
+        while state.next() <= seq {
+            // Bounded by the window of the lane.
+            state.spare -= 1;
+            state.push(Stand::Vacant, 0);
+        }
+        let now = state.now();
+        if let Some(slot) = state.slot(seq) {
+            (slot.stand, slot.since) = (stand, now);
+        }
+    }
+
+    /// Gives back what a turn had; the number has not passed.
+    fn give_back(&self, owned: Box<Owned<S, ()>>) {
+        let mut locked = self.lock();
+        locked.owned = Some(owned);
+        locked.state.let_go();
+        self.settle(locked, After::default());
+    }
+}
+
+/// The stations of a lane: a list that only grows, so that it is read without a lock.
+#[derive(Default)]
+pub(super) struct Stations(OnceLock<Box<Link>>);
+
+struct Link {
+    track: Arc<dyn Track>,
+    rest: Stations,
+}
+
+impl Stations {
+    fn push(&self, track: Arc<dyn Track>) {
+        let mut link = Box::new(Link { track, rest: Self::default() });
+        let mut end = self;
+        while let Err(back) = end.0.set(link) {
+            link = back;
+            end = &end.0.get().expect("it could not be set").rest;
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &dyn Track> {
+        iter::successors(self.0.get(), |link| link.rest.0.get()).map(|link| &*link.track)
+    }
+
+    /// The number comes no more, to none of them.
+    #[inline]
+    pub(super) fn pass_over(&self, seq: u64) {
+        self.iter().for_each(|track| track.pass_over(seq));
+    }
+
+    pub(super) fn sync(&self, seq: u64) {
+        self.iter().for_each(|track| track.sync(seq));
+    }
+}
+
+// ===== turns =====
+
+impl<T, D> Ticket<T, D> {
+    /// Waits for the turn at `station`: all numbers before have passed it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the ticket keeps its place, and a turn that came meanwhile is still there.
+    ///
+    /// # Errors
+    ///
+    /// [`LaneError::Poisoned`], [`Cancelled`](LaneError::Cancelled), and [`Passed`](LaneError::Passed) after its turn there or
+    /// for a number that was issued before the station was made.
+    ///
+    /// # Panics
+    ///
+    /// If the station is one of another lane.
+    pub async fn turn_at<'a, S>(
+        &'a mut self,
+        station: &'a Station<S>,
+    ) -> Result<StationTurn<'a, S, T, D>, LaneError> {
+        self.come_to(station);
+        let mut asking = Asking { track: &station.track, seq: self.seq(), waits: false };
+        loop {
+            match station.track.ask(asking.seq, Some(&mut asking.waits))? {
+                Asked::Wait(event) => event.wait().await,
+                Asked::Turn(owned, gap) => {
+                    return Ok(StationTurn { ticket: self, station, owned: Some(owned), gap });
+                }
+            }
+        }
+    }
+
+    /// [`turn_at`](Ticket::turn_at) for a thread.
+    ///
+    /// # Errors
+    ///
+    /// As `turn_at`.
+    ///
+    /// # Panics
+    ///
+    /// As `turn_at`, and on a worker thread of a tokio runtime; see [`blocking`].
+    #[track_caller]
+    pub fn blocking_turn_at<'a, S>(
+        &'a mut self,
+        station: &'a Station<S>,
+    ) -> Result<StationTurn<'a, S, T, D>, LaneError> {
+        blocking::wait(self.turn_at(station))
+    }
+
+    /// [`blocking_turn_at`](Ticket::blocking_turn_at) for `duration` at most.
+    ///
+    /// # Errors
+    ///
+    /// As `turn_at`, and [`LaneError::TimedOut`]; the place is kept.
+    ///
+    /// # Panics
+    ///
+    /// As `blocking_turn_at`.
+    #[track_caller]
+    pub fn blocking_turn_at_timeout<'a, S>(
+        &'a mut self,
+        station: &'a Station<S>,
+        duration: Duration,
+    ) -> Result<StationTurn<'a, S, T, D>, LaneError> {
+        by_deadline(blocking::wait_timeout(self.turn_at(station), duration))
+    }
+
+    /// The turn at `station`, if it has come.
+    ///
+    /// # Errors
+    ///
+    /// As [`turn_at`](Ticket::turn_at), and [`LaneError::WouldBlock`].
+    ///
+    /// # Panics
+    ///
+    /// As `turn_at`.
+    #[track_caller]
+    pub fn try_turn_at<'a, S>(
+        &'a mut self,
+        station: &'a Station<S>,
+    ) -> Result<StationTurn<'a, S, T, D>, LaneError> {
+        self.come_to(station);
+        match station.track.ask(self.seq(), None)? {
+            Asked::Turn(owned, gap) => Ok(StationTurn { ticket: self, station, owned: Some(owned), gap }),
+            Asked::Wait(_) => Err(LaneError::WouldBlock),
+        }
+    }
+
+    /// As [`ready`](Ticket::ready), of `station`.
+    ///
+    /// # Panics
+    ///
+    /// As `turn_at`.
+    #[track_caller]
+    #[must_use]
+    pub fn ready_at<S>(&self, station: &Station<S>) -> ManualResetEvent {
+        self.come_to(station);
+        station.track.ready(self.seq())
+    }
+
+    #[track_caller]
+    fn come_to<S>(&self, station: &Station<S>) {
+        assert!(station.lane == self.lane().address(), "the station is one of another lane");
+        let mut locked = station.track.lock();
+        let settled = locked.state.slot(self.seq()).is_some_and(|slot| !matches!(slot.stand, Stand::Vacant));
+        if !settled && !self.is_over() {
+            station.track.come(&mut locked, self.seq(), Stand::Issued);
+            station.track.settle(locked, After::default());
+        }
+    }
+}
+
+/// Who waits at a station, counted there as long as this lives.
+struct Asking<'a, S> {
+    track: &'a Lane<S, ()>,
+    seq: u64,
+    waits: bool,
+}
+
+impl<S> Drop for Asking<'_, S> {
+    fn drop(&mut self) {
+        if self.waits {
+            self.track.ask_no_more(self.seq);
+        }
+    }
+}
+
+/// The turn of a number at a [`Station`]: derefs to what the station owns. Dropping it hands the turn on, to the next
+/// number.
+///
+/// If the holder panics the number is lost, here and for the whole lane, as [`LaneBuilder::on_panic`](super::LaneBuilder::on_panic)
+/// says.
+#[must_use = "a turn that is dropped is over"]
+#[clippy::has_significant_drop]
+pub struct StationTurn<'a, S, T, D = ()> {
+    ticket: &'a mut Ticket<T, D>,
+    station: &'a Station<S>,
+    /// Absent once it was handed on.
+    owned: Option<Box<Owned<S, ()>>>,
+    gap: u64,
+}
+
+impl<S, T, D> StationTurn<'_, S, T, D> {
+    /// Its number.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.ticket.seq()
+    }
+
+    /// How many numbers right before it ended without a turn here.
+    #[must_use]
+    pub fn gap(&self) -> u64 {
+        self.gap
+    }
+
+    /// Hands the turn on, and lets others run, for the reason told at [`Turn::pass`](super::Turn::pass).
+    ///
+    /// # Cancel safety
+    ///
+    /// The turn is handed on at the first poll; dropped before that it is handed on as well.
+    pub async fn pass(self) {
+        drop(self);
+        yield_once().await;
+    }
+
+    /// The number fails, here and for the whole lane, and this is why; what was done to the value stays done.
+    pub fn fail(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) {
+        if let Some(owned) = self.owned.take() {
+            self.station.track.give_back(owned);
+            self.ticket.fail_now(cause.into());
+        }
+    }
+}
+
+impl<S, T, D> Deref for StationTurn<'_, S, T, D> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        &self.owned.as_ref().expect("it was not handed on").value
+    }
+}
+
+impl<S, T, D> DerefMut for StationTurn<'_, S, T, D> {
+    fn deref_mut(&mut self) -> &mut S {
+        &mut self.owned.as_mut().expect("it was not handed on").value
+    }
+}
+
+impl<S, T, D> Drop for StationTurn<'_, S, T, D> {
+    fn drop(&mut self) {
+        let Some(owned) = self.owned.take() else { return };
+        if std::thread::panicking() {
+            self.station.track.give_back(owned);
+            let policy = self.ticket.lane().lock().state.on_panic;
+            self.ticket.lose(policy, Why::Lost(Lost::Panicked));
+        } else {
+            self.station.track.end_turn(self.ticket.seq(), owned, None);
+        }
+    }
+}
+
+impl<S: fmt::Debug, T, D> fmt::Debug for StationTurn<'_, S, T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StationTurn")
+            .field("seq", &self.seq())
+            .field("station", &self.station.name)
+            .field("value", &**self)
+            .finish()
+    }
+}
