@@ -168,6 +168,33 @@ fn a_full_window_tells_who_asks_for_tickets() {
 }
 
 #[test]
+fn at_a_station() {
+    let (builder, manual) = timed();
+    let lane: Lane<()> = builder.build(());
+    let read = lane.station("read", ());
+    let mut head = ticket(&lane).label("GET k");
+    let mut next = ticket(&lane);
+    manual.advance(ms(1000));
+    let turn = head.try_turn_at(&read).expect("the head");
+    let mut waits = Box::pin(next.turn_at(&read));
+    assert_pending!(spawn(waits.as_mut()).poll());
+    manual.advance(ms(4000));
+    let stall = lane.stall().expect("a stall");
+    assert_eq!((stall.cause(), stall.station()), (StallCause::Held, Some("read")));
+    assert_eq!(stall.to_string(), "stalled at 17: held for 4.0 s (\"GET k\") at \"read\"");
+    drop(turn);
+    assert_eq!(told(&lane), "stalled at 17: ticket alive for 5.0 s (\"GET k\"), turn never requested");
+    head.skip();
+    manual.advance(ms(2000));
+    assert_eq!(
+        told(&lane),
+        "stalled at 18: its turn has been there for 2.0 s, and whoever waits for it was not polled at \"read\""
+    );
+    drop(waits);
+    assert_eq!(lane.stall().expect("a stall").station(), None);
+}
+
+#[test]
 fn without_time_there_are_no_ages_and_long_lists_are_cut() {
     let lane: Lane<(), u8> = Lane::builder().window(64).build(());
     let _head = ticket(&lane);

@@ -45,6 +45,7 @@ pub struct Stall {
     seq: u64,
     next: u64,
     cause: StallCause,
+    station: Option<Arc<str>>,
     label: Option<Arc<str>>,
     age: Option<Duration>,
     head_age: Option<Duration>,
@@ -72,6 +73,12 @@ impl Stall {
     #[must_use]
     pub fn cause(&self) -> StallCause {
         self.cause
+    }
+
+    /// The [station](Lane::station) at which it is so, if it is not at the end of the lane.
+    #[must_use]
+    pub fn station(&self) -> Option<&str> {
+        self.station.as_deref()
     }
 
     /// What the ticket of the head was [labelled](super::Ticket::label).
@@ -162,6 +169,9 @@ impl fmt::Display for Stall {
             write!(f, " (\"{label}\")")?;
         }
         f.write_str(more)?;
+        if let Some(station) = &self.station {
+            write!(f, " at \"{station}\"")?;
+        }
         match self.cause {
             StallCause::NeverIssued => write!(f, ", next is {}", self.next)?,
             StallCause::Committing { deposits } if deposits > 1 => write!(f, " with {} more", deposits - 1)?,
@@ -216,6 +226,7 @@ impl<D> State<D> {
             seq: self.head,
             next: self.next(),
             cause,
+            station: None,
             label: head.label.clone(),
             age: since(from),
             head_age: since(self.head_since),
@@ -258,7 +269,20 @@ impl<T, D> Lane<T, D> {
     /// ```
     #[must_use]
     pub fn stall(&self) -> Option<Stall> {
-        let locked = self.lock();
-        locked.state.stall(locked.state.now())
+        let stall = {
+            let locked = self.lock();
+            locked.state.stall(locked.state.now())
+        };
+        stall.map(|stall| self.placed(stall))
+    }
+
+    /// It may be at a station meanwhile.
+    pub(super) fn placed(&self, mut stall: Stall) -> Stall {
+        if stall.cause == StallCause::NotRequested {
+            if let Some((name, there)) = self.inner.stations.stall(stall.seq) {
+                (stall.station, stall.cause, stall.age) = (Some(name), there.cause, there.age);
+            }
+        }
+        stall
     }
 }

@@ -3,7 +3,9 @@
 use super::losses::Why;
 use super::state::Stand;
 use super::turn::{Asked, yield_once};
-use super::{After, Lane, Locked, OnFailure, Owned, ReachNumber, Ticket, by_deadline, go_on};
+use super::{
+    After, Lane, Locked, OnFailure, Owned, ReachNumber, Stall, StallCause, Ticket, by_deadline, go_on,
+};
 use crate::{Failure, LaneError, Lost, ManualResetEvent, blocking};
 use std::error::Error;
 use std::ops::{Deref, DerefMut};
@@ -83,10 +85,13 @@ impl<T, D> Lane<T, D> {
             OnFailure::UntilSync => OnFailure::UntilSync,
             _ => OnFailure::Poison,
         };
-        let builder = Lane::builder().first(state.next()).window(i32::MAX as u32).on_failure(policy);
+        let mut builder = Lane::builder().first(state.next()).window(i32::MAX as u32).on_failure(policy);
+        if let Some(clock) = &state.clock {
+            builder = builder.timed_by(clock);
+        }
         let track: Lane<S, ()> = builder.build(value);
         track.lock().state.inherit(state);
-        self.inner.stations.push(Arc::new(track.clone()));
+        self.inner.stations.push(Arc::clone(&name), Arc::new(track.clone()));
         drop(locked);
         Station { name, track, lane: self.address() }
     }
@@ -156,6 +161,8 @@ pub(super) trait Track: Send + Sync + UnwindSafe + RefUnwindSafe {
     fn fail(&self, failure: Failure);
     fn sync(&self, seq: u64);
     fn cancel(&self);
+    /// What is waited for, if `seq` is at the head here, and has come.
+    fn stall(&self, seq: u64) -> Option<Stall>;
 }
 
 impl<S: Send> Track for Lane<S, ()> {
@@ -186,6 +193,11 @@ impl<S: Send> Track for Lane<S, ()> {
 
     fn cancel(&self) {
         Lane::cancel(self);
+    }
+
+    fn stall(&self, seq: u64) -> Option<Stall> {
+        let here = |cause| matches!(cause, StallCause::Held | StallCause::NotTaken | StallCause::LookedAt);
+        Lane::stall(self).filter(|stall| stall.seq() == seq && here(stall.cause()))
     }
 }
 
@@ -219,13 +231,14 @@ impl<S> Lane<S, ()> {
 pub(super) struct Stations(OnceLock<Box<Link>>);
 
 struct Link {
+    name: Arc<str>,
     track: Arc<dyn Track>,
     rest: Stations,
 }
 
 impl Stations {
-    fn push(&self, track: Arc<dyn Track>) {
-        let mut link = Box::new(Link { track, rest: Self::default() });
+    fn push(&self, name: Arc<str>, track: Arc<dyn Track>) {
+        let mut link = Box::new(Link { name, track, rest: Self::default() });
         let mut end = self;
         while let Err(back) = end.0.set(link) {
             link = back;
@@ -233,8 +246,17 @@ impl Stations {
         }
     }
 
+    fn links(&self) -> impl Iterator<Item = &Link> {
+        iter::successors(self.0.get(), |link| link.rest.0.get()).map(|link| &**link)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &dyn Track> {
-        iter::successors(self.0.get(), |link| link.rest.0.get()).map(|link| &*link.track)
+        self.links().map(|link| &*link.track)
+    }
+
+    /// Where `seq`, for whose turn nobody waits, is meanwhile, and what is waited for there.
+    pub(super) fn stall(&self, seq: u64) -> Option<(Arc<str>, Stall)> {
+        self.links().find_map(|link| Some((Arc::clone(&link.name), link.track.stall(seq)?)))
     }
 
     /// The number comes no more, to none of them.

@@ -182,7 +182,7 @@ impl<T, D> Watcher<T, D> {
         let Some(inner) = self.lane.upgrade() else { return false };
         let lane = Lane { inner };
         let stall = self.seen.look(&lane.lock().state, now, self.patience);
-        if let Some(stall) = stall {
+        if let Some(stall) = stall.map(|stall| lane.placed(stall)) {
             trace::stalled(&stall);
             match decide(&stall) {
                 Overdue::Report => {}
