@@ -45,6 +45,13 @@
 //! later ticket learns it at once, and the cause that is kept is that of the lowest number. In every policy what was
 //! committed is what was issued up to some number, without the numbers declared lost.
 //!
+//! # Stalls
+//!
+//! A lane knows who is missing. [`Lane::stall`] tells why the head does not pass: its ticket is alive and its turn was never
+//! requested, it is held, its turn has come and nobody polls, it failed and waits for a repair, and so on; and who waits
+//! behind it. [`Lane::watch`] tells when one number has been the head for too long, [`Lane::head_deadline`] ends it, and
+//! [`Lane::snapshot`] counts. With feature `tracing` the lane tells of tickets, commits, losses and stalls.
+//!
 //! # Blocking
 //!
 //! | from | take |

@@ -147,6 +147,8 @@
 //! * `wall-clock` (default): on Linux, timers that are due at a `SystemTime` notice at once when that clock is set.
 //! * `futures`: `FusedFuture` for `futures::select!`.
 //! * `event-listener`: an `event_listener::Event` takes part in [`wait_any`] and [`wait_all`].
+//! * `tracing`: a [`Lane`](lane::Lane) tells of tickets and commits at level trace, and of losses, failures and
+//!   [watched](lane::Lane::watch) stalls at level warn, with target `batons::lane`.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -4,16 +4,21 @@
 use batons::{
     Abandoned, AcquireError, AcquireTimeoutError, Alertable, Apc, ApcHandle, ApcQueue, ApcRoutine, Auto,
     AutoResetEvent, Baton, BatonBuilder, BatonGuard, BatonSnapshot, BoxedWait, Clock, CompletionPort,
-    Created, CriticalSection, CriticalSectionGuard, Due, HeldBaton, Manual, ManualClock, ManualResetEvent,
-    Mutex, MutexGuard, NameError, Named, Namespace, NextTimeoutError, NotOwner, Operation, OperationError,
-    OperationTask, OwnedBatonGuard, OwnedMutexGuard, OwnedPacket, OwnedPackets, OwnedPermit, Owner, Packet,
-    Permit, PortClosed, QueueClosed, ReleaseError, ResultTimeoutError, Semaphore, SkipError, Ticket,
-    TimedOut, TryAcquireError, TryNextError, TryResultError, Unlocking, WaitError, WaitableTimer, WorkPanic,
+    Created, CriticalSection, CriticalSectionGuard, Due, Failure, HeldBaton, LaneError, Lost, Manual,
+    ManualClock, ManualResetEvent, Mutex, MutexGuard, NameError, Named, Namespace, NextTimeoutError,
+    NotOwner, Operation, OperationError, OperationTask, OwnedBatonGuard, OwnedMutexGuard, OwnedPacket,
+    OwnedPackets, OwnedPermit, Owner, Packet, Permit, PortClosed, QueueClosed, ReleaseError,
+    ResultTimeoutError, Semaphore, SkipError, Ticket, TimedOut, TryAcquireError, TryNextError,
+    TryResultError, Unlocking, WaitError, WaitableTimer, WorkPanic,
     futures::{
         Acquire, AcquirePermits, AlertableWait, DrainApcs, LockMutex, NextPacket, SignalAndWait, TakeResult,
-        WaitAll, WaitAny, WaitEvent, WaitOperation, WaitTimer,
+        WaitAll, WaitAny, WaitEvent, WaitOperation, WaitOwnedEvent, WaitTimer,
     },
-    lane::{KeyTicket, KeyTurn, Keyed, OwnedKeyTurn},
+    lane::{
+        CommitRun, Commits, Counters, DrainLane, Histogram, KeyTicket, KeyTurn, Keyed, Lane, LaneBuilder,
+        LaneSnapshot, NextRun, NextTicket, NextTickets, OnFailure, Overdue, OwnedKeyTurn, OwnedTurn,
+        PassTurn, ReachNumber, Run, Stall, StallCause, TakeTurn, Ticket as LaneTicket, Turn, Watch,
+    },
 };
 use std::{
     error::Error,
@@ -131,6 +136,36 @@ is!(AlertableWait<'static, WaitEvent<'static, Auto>>: Everywhere + Future<Output
 is!(AlertableWait<'static, WaitAny<[WaitEvent<'static, Auto>; 2]>>: Goes + Future);
 is!(DrainApcs<'static>: Everywhere + Future<Output = usize>);
 
+// Whatever the value and the deposits are.
+is!(Lane<Movable, Movable>: Everywhere + Clone + 'static);
+is!(LaneTicket<Movable, Movable>: Everywhere + 'static);
+is!(LaneBuilder: Everywhere + Clone + 'static);
+is!(Turn<'static, u8, Movable>: Goes + Deref<Target = u8>);
+is!(OwnedTurn<u8, Movable>: Everywhere + Deref<Target = u8> + 'static);
+is!(Commits<Movable, Movable>: Everywhere + 'static);
+is!(CommitRun<u8, u8>: Everywhere + Deref<Target = u8> + Iterator + 'static);
+is!(Run<u8>: Everywhere + ExactSizeIterator + 'static);
+is!(NextTicket<'static, Movable, Movable>: Everywhere + Future<Output = Result<LaneTicket<Movable, Movable>, LaneError>>);
+is!(NextTickets<'static, Movable, Movable>: Everywhere + Future<Output = Result<Vec<LaneTicket<Movable, Movable>>, LaneError>>);
+is!(TakeTurn<&'static mut LaneTicket<u8, u8>, u8, u8>: Goes + Future<Output = Result<Turn<'static, u8, u8>, LaneError>>);
+is!(TakeTurn<LaneTicket<Movable, Movable>, Movable, Movable>: Everywhere + Future<Output = Result<OwnedTurn<Movable, Movable>, LaneError>> + 'static);
+is!(PassTurn<LaneTicket<u8, u8>, u8, u8>: Everywhere + Future<Output = ()> + 'static);
+is!(ReachNumber<'static, Movable, Movable>: Everywhere + Future<Output = Result<(), LaneError>>);
+is!(DrainLane<'static, Movable, Movable>: Everywhere + Future<Output = Result<(), LaneError>>);
+is!(NextRun<'static, Movable, Movable>: Goes + Future<Output = Option<CommitRun<Movable, Movable>>>);
+is!(Counters: Everywhere + Clone + Default + Eq + 'static);
+is!(Histogram: Everywhere + Clone + Eq + 'static);
+is!(LaneSnapshot: Everywhere + Clone + Display + 'static);
+is!(Stall: Everywhere + Clone + Eq + Display + 'static);
+is!(StallCause: Everywhere + Copy + Eq + Hash + 'static);
+is!(Watch: Everywhere + 'static);
+is!(Overdue: Everywhere + Copy + Eq + Hash + 'static);
+is!(OnFailure: Everywhere + Copy + Eq + Hash + Default + 'static);
+is!(LaneError: Send + Sync + Unpin + Error + Clone + 'static);
+is!(Failure: Send + Sync + Unpin + Error + Clone + 'static);
+is!(Lost: Everywhere + Error + Copy + Eq + Hash + 'static);
+is!(WaitOwnedEvent<Auto>: Everywhere + Future<Output = ()> + 'static);
+
 is!(Keyed<str>: Everywhere + Clone + Default + 'static);
 is!(Keyed<Movable>: Everywhere + Clone + Default + 'static);
 is!(KeyTicket: Everywhere + 'static);
@@ -173,6 +208,13 @@ is_not!(BatonGuard<'static>: Clone);
 is_not!(OwnedBatonGuard: Clone);
 is_not!(Baton: Copy);
 is_not!(KeyTicket: Clone);
+is_not!(LaneTicket<u8, u8>: Clone);
+is_not!(OwnedTurn<u8, u8>: Clone);
+is_not!(TakeTurn<LaneTicket<u8, u8>, u8, u8>: Clone);
+// One task or thread drives the commits.
+is_not!(Commits<u8, u8>: Clone);
+// A watch ends once.
+is_not!(Watch: Clone);
 is_not!(OwnedKeyTurn: Clone);
 is_not!(WaitEvent<'static, Auto>: Clone);
 is_not!(WaitTimer<'static>: Clone);
@@ -204,6 +246,22 @@ is!(Acquire<Baton>: futures::future::FusedFuture);
 is!(Acquire<&'static Baton>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]
 is!(WaitEvent<'static, Auto>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(WaitOwnedEvent<Manual>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(NextTicket<'static, u8, u8>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(NextTickets<'static, u8, u8>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(TakeTurn<LaneTicket<u8, u8>, u8, u8>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(PassTurn<LaneTicket<u8, u8>, u8, u8>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(ReachNumber<'static, u8, u8>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(DrainLane<'static, u8, u8>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
+is!(NextRun<'static, u8, u8>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]
 is!(AcquirePermits<Semaphore>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]

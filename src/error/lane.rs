@@ -9,6 +9,23 @@ pub type Cause = Arc<dyn Error + Send + Sync>;
 ///
 /// Everything below [`seq`](Failure::seq) is committed, nothing above it ever is. Its
 /// [`source`](Error::source) is the cause.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{LaneError, lane::Lane};
+/// use std::error::Error;
+///
+/// let lane = Lane::new((), 4);
+/// let (first, mut second) = (lane.try_ticket()?, lane.try_ticket()?);
+/// first.label("block 0").fail("disk full");
+/// let error = second.try_turn().unwrap_err();
+/// assert_eq!(error.to_string(), "the lane ends before this number: number 0 failed (\"block 0\"): disk full");
+/// let LaneError::Poisoned(failure) = error else { unreachable!() };
+/// assert_eq!((failure.seq(), failure.label()), (0, Some("block 0")));
+/// assert_eq!(failure.source().unwrap().to_string(), "disk full");
+/// # Ok::<_, LaneError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub(crate) seq: u64,
@@ -53,6 +70,18 @@ impl Error for Failure {
 }
 
 /// What became of a ticket whose holder told no better reason.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{Lost, lane::Lane};
+///
+/// let lane = Lane::new((), 4);
+/// drop(lane.try_ticket()?);
+/// let failure = lane.failure().expect("the ticket was lost");
+/// assert_eq!(failure.cause().downcast_ref::<Lost>(), Some(&Lost::Abandoned));
+/// # Ok::<_, batons::LaneError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Lost {
@@ -82,6 +111,21 @@ impl Error for Lost {}
 /// Why a lane hands out no ticket, or a ticket gets no turn.
 ///
 /// Nothing was changed, unless a variant says so.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{LaneError, lane::Lane};
+///
+/// let lane = Lane::new((), 1);
+/// let _ticket = lane.try_ticket()?;
+/// match lane.try_ticket() {
+///     Err(LaneError::WouldBlock) => {} // later
+///     Err(ended) => return Err(ended),
+///     Ok(_) => unreachable!("the window is full"),
+/// }
+/// # Ok::<_, LaneError>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum LaneError {
@@ -109,7 +153,7 @@ pub enum LaneError {
     WouldBlock,
     /// The time was over first. A ticket keeps its place.
     TimedOut,
-    /// Numbers right before this one were lost, under [`OnFailure::Tell`](crate::lane::OnFailure::Tell). Told once:
+    /// Numbers right before this one were lost, under [`OnFailure::Tell`](crate::lane::OnFailure::Tell). Told until it is accepted:
     /// [`accept_gap`](crate::lane::Ticket::accept_gap) and ask again, or [`fail`](crate::lane::Ticket::fail).
     Gap {
         /// How many.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 /// Why a number is lost. What somebody else made is made, and dropped, under no lock.
 #[derive(Debug, Clone)]
 pub(super) enum Why {
+    /// Its holder says so: nothing was lost.
+    Declared,
     Lost(Lost),
     Told(Cause),
 }
@@ -86,7 +88,7 @@ impl<D> State<D> {
             }
         } else {
             self.counters.lost += 1;
-            after.notes.lost(seq, policy);
+            after.notes.lost(seq, policy, matches!(why, Why::Declared));
             let now = self.now();
             let Some(slot) = self.slot(seq) else { return };
             slot.stand = match policy {
@@ -97,6 +99,7 @@ impl<D> State<D> {
             if matches!(policy, OnFailure::Poison | OnFailure::UntilSync) {
                 let label = slot.label.clone();
                 let cause = match why {
+                    Why::Declared => Arc::new(Lost::Abandoned),
                     Why::Lost(lost) => Arc::new(lost),
                     Why::Told(cause) => cause,
                 };

@@ -330,7 +330,7 @@ impl<T, D> Ticket<T, D> {
     /// # Ok::<_, batons::LaneError>(())
     /// ```
     pub fn skip(mut self) {
-        self.lose(OnFailure::Skip, Why::Lost(Lost::Abandoned));
+        self.lose(OnFailure::Skip, Why::Declared);
     }
 
     /// The number fails, and this is why. Everything below is committed, nothing above ever is; under [`OnFailure::Stop`] the lane

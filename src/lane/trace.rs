@@ -18,6 +18,7 @@ mod imp {
     enum Note {
         Committed(u64, u64),
         Lost(u64, OnFailure),
+        Skipped(u64),
         Failed(Failure),
     }
 
@@ -26,8 +27,8 @@ mod imp {
             self.0.push(Note::Committed(seq, count));
         }
 
-        pub(in crate::lane) fn lost(&mut self, seq: u64, policy: OnFailure) {
-            self.0.push(Note::Lost(seq, policy));
+        pub(in crate::lane) fn lost(&mut self, seq: u64, policy: OnFailure, declared: bool) {
+            self.0.push(if declared { Note::Skipped(seq) } else { Note::Lost(seq, policy) });
         }
 
         pub(in crate::lane) fn failed(&mut self, failure: &Failure) {
@@ -44,10 +45,7 @@ mod imp {
                     Note::Committed(seq, count) => {
                         tracing::trace!(target: "batons::lane", seq, count, "committed");
                     }
-                    // Declared by its holder, mostly.
-                    Note::Lost(seq, policy @ OnFailure::Skip) => {
-                        tracing::debug!(target: "batons::lane", seq, ?policy, "lost");
-                    }
+                    Note::Skipped(seq) => tracing::trace!(target: "batons::lane", seq, "skipped"),
                     Note::Lost(seq, policy) => {
                         tracing::warn!(target: "batons::lane", seq, ?policy, "lost");
                     }
@@ -72,7 +70,7 @@ mod imp {
         pub(in crate::lane) fn committed(&mut self, _: u64, _: u64) {}
 
         #[allow(clippy::unused_self)]
-        pub(in crate::lane) fn lost(&mut self, _: u64, _: OnFailure) {}
+        pub(in crate::lane) fn lost(&mut self, _: u64, _: OnFailure, _: bool) {}
 
         #[allow(clippy::unused_self)]
         pub(in crate::lane) fn failed(&mut self, _: &Failure) {}
