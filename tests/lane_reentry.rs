@@ -1,5 +1,6 @@
 //! Nothing foreign runs under the lock of a lane: wakers, deposits, committers and reports that call the lane, or
 //! panic, neither hang nor harm it.
+#![allow(clippy::similar_names, clippy::type_complexity)]
 
 mod common;
 

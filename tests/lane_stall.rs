@@ -1,4 +1,5 @@
 //! The stall report, watches and deadlines, the snapshot.
+#![allow(clippy::similar_names)]
 
 mod common;
 

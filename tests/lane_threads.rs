@@ -1,4 +1,5 @@
 //! Lanes under threads: a hundred thousand operations, some of which fail, panic, give up or are late.
+#![allow(clippy::similar_names, clippy::type_complexity)]
 
 mod common;
 

@@ -118,7 +118,7 @@ impl<T, D> Lane<T, D> {
         NextTicket::new(self, weight.min(self.inner.weight.max()), false)
     }
 
-    /// The next number as a point up to which a failure poisons, under [`OnFailure::UntilSync`](super::OnFailure::UntilSync);
+    /// The next number as a point up to which a failure poisons, under [`OnFailure::UntilSync`];
     /// elsewhere an ordinary ticket.
     ///
     /// # Cancel safety
@@ -135,7 +135,7 @@ impl<T, D> Lane<T, D> {
     ///
     /// # Examples
     ///
-    /// See [`OnFailure::UntilSync`](super::OnFailure::UntilSync).
+    /// See [`OnFailure::UntilSync`].
     pub fn sync(&self) -> NextTicket<'_, T, D> {
         NextTicket::new(self, 0, true)
     }
@@ -256,7 +256,7 @@ impl<T, D> Lane<T, D> {
     ///
     /// # Examples
     ///
-    /// See [`OnFailure::Stop`](super::OnFailure::Stop).
+    /// See [`OnFailure::Stop`].
     pub fn repair(&self, seq: u64) -> Result<Ticket<T, D>, LaneError> {
         self.revive(seq, |stand| matches!(stand, Stand::Stopped))
     }

@@ -119,8 +119,8 @@ impl Naive {
 
     pub(crate) fn issues(&self) -> Option<No> {
         match self.failed.first() {
-            Some(&root) if self.policy != OnFailure::UntilSync => return Some(No::Poisoned(root)),
-            _ if self.cancelled => return Some(No::Cancelled),
+            Some(&root) if self.policy != OnFailure::UntilSync => Some(No::Poisoned(root)),
+            _ if self.cancelled => Some(No::Cancelled),
             _ => self.closed.then_some(No::Closed),
         }
     }
