@@ -145,7 +145,6 @@
 //! * `tokio` (default): blocking forms panic with advice on a tokio worker thread; operations can be spawned on its
 //!   runtimes; its timer rings for timers that its tasks wait for.
 //! * `wall-clock` (default): on Linux, timers that are due at a `SystemTime` notice at once when that clock is set.
-//! * `tracing`: lanes tell what they issue, commit and lose, and why they stand still.
 //! * `futures`: `FusedFuture` for `futures::select!`.
 //! * `event-listener`: an `event_listener::Event` takes part in [`wait_any`] and [`wait_all`].
 //! * `tracing`: a [`Lane`](lane::Lane) tells of tickets and commits at level trace, and of losses, failures and

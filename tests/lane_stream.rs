@@ -206,7 +206,8 @@ fn turns_and_a_stream_mix() {
     let lane: Lane<u64, u64> = Lane::builder().build(0);
     let mut deposits = spawn(lane.clone().into_stream());
     let [a, mut b, c] = [(); 3].map(|()| lane.try_ticket().unwrap());
-    (a.deposit(0).unwrap(), c.deposit(2).unwrap());
+    a.deposit(0).unwrap();
+    c.deposit(2).unwrap();
     let mut turn = spawn(b.turn());
     assert_pending!(turn.poll());
     assert_eq!(assert_ready!(deposits.poll_next()).unwrap().unwrap(), 0);
