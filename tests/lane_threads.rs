@@ -112,9 +112,13 @@ fn stress(builder: &LaneBuilder, trouble: Trouble, check: impl Fn(&Shared) + Sen
                     seed += 1;
                     let mut random = Random(seed);
                     thread::spawn(move || {
-                        while done.fetch_add(1, Relaxed) < OPERATIONS
-                            && operate(&lane, &mut random, &trouble, &most_out)
-                        {}
+                        let mut goes_on = true;
+                        while goes_on && done.fetch_add(1, Relaxed) < OPERATIONS {
+                            // A panic of the committer gets out of whatever call commits, also of a drop.
+                            panic_of(AssertUnwindSafe(|| {
+                                goes_on = operate(&lane, &mut random, &trouble, &most_out);
+                            }));
+                        }
                     })
                 })
                 .collect();

@@ -201,6 +201,8 @@ fn full(clients: usize) -> Result<(), String> {
     let limited = "trap '' XFSZ; ulimit -f 128; exec \"$0\" \"$@\"";
     let mut command = Command::new("sh");
     command.args(["-c", limited]).arg(program).args(["--port", "0", "--dir"]).arg(folder.path());
+    // What it says may go to a file, which the limit would end as well.
+    command.stderr(Stdio::null());
     let server = Process::start(&mut command)?;
     let acknowledged = load(server.port, clients, Duration::from_secs(60), || ())?;
     println!("the disk is full; {} writes were acknowledged before", count(&acknowledged));
