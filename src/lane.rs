@@ -112,7 +112,7 @@ pub use watch::{Overdue, Watch};
 
 use crate::{LaneError, Semaphore};
 use commit::{Begun, Committer};
-use state::{After, Slot, State};
+use state::{After, Rare, Slot, State};
 use station::Stations;
 use std::any::Any;
 use std::collections::VecDeque;
@@ -276,9 +276,15 @@ impl<T, D> Lane<T, D> {
 
     /// What was put off until the lock was released. One of those who are woken may panic; the others are woken all the
     /// same.
+    #[inline]
     fn follow(&self, after: After<D>) -> Panic {
-        let After { wake, passed, weight, ends, over, over_too, failures, cancels, dropped, causes, notes } =
-            after;
+        let told = after.over.is_some() && !self.inner.stations.is_empty();
+        if after.is_quiet() && !told { None } else { self.follow_all(after) }
+    }
+
+    fn follow_all(&self, after: After<D>) -> Panic {
+        let After { wake, passed, weight, ends, over, mut notes, rare } = after;
+        let Rare { over_too, failures, cancels, dropped, causes } = *rare.unwrap_or_default();
         let mut panic = None;
         let mut run = |foreign: &mut dyn FnMut()| {
             if let Err(other) = catch_unwind(AssertUnwindSafe(foreign)) {
@@ -296,10 +302,6 @@ impl<T, D> Lane<T, D> {
                 run(&mut || track.cancel());
             }
         }
-        if !failures.is_empty() {
-            let mut failures = Some(failures);
-            run(&mut || drop(failures.take()));
-        }
         if ends {
             run(&mut || self.inner.room.close());
             run(&mut || self.inner.weight.close());
@@ -313,16 +315,15 @@ impl<T, D> Lane<T, D> {
         for event in wake {
             run(&mut || _ = event.set());
         }
+        run(&mut || notes.tell());
+        // One by one: each of them may panic.
         for value in dropped {
             let mut value = Some(value);
             run(&mut || drop(value.take()));
         }
-        if !causes.is_empty() {
-            let mut causes = Some(causes);
-            run(&mut || drop(causes.take()));
-        }
-        if let Some(mut notes) = notes.any() {
-            run(&mut || notes.tell());
+        for cause in failures.into_iter().map(|failure| failure.cause).chain(causes) {
+            let mut cause = Some(cause);
+            run(&mut || drop(cause.take()));
         }
         panic
     }

@@ -4,7 +4,7 @@
 mod common;
 
 use batons::lane::{Lane, LaneBuilder, OnFailure, Overdue, Stall, StallCause, Ticket};
-use batons::{LaneError, ManualClock};
+use batons::{LaneError, ManualClock, blocking};
 use common::{must_end, panic_of};
 use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{Receiver, channel};
@@ -310,7 +310,7 @@ fn a_deadline_skips_and_the_late_holder_is_told() {
         assert_pending!(waits.poll());
         assert_eq!(until_told(&manual, &told).seq(), 17);
         lane.blocking_reached(18).expect("it is passed over");
-        assert_eq!(assert_ready!(waits.poll()).expect("its turn").gap(), 1);
+        assert_eq!(blocking::wait(waits.into_inner()).expect("its turn").gap(), 1);
         assert!(matches!(late.try_turn(), Err(LaneError::Passed)));
         drop(late); // means nothing any more
         assert!(lane.failure().is_none());
@@ -328,7 +328,8 @@ fn a_deadline_poisons_and_tells_who_waits() {
         assert_pending!(waits.poll());
         assert_eq!(until_told(&manual, &told).seq(), 17);
         assert!(lane.blocking_drain().is_err());
-        let Err(LaneError::Poisoned(failure)) = assert_ready!(waits.poll()) else { panic!("it is poisoned") };
+        let waited = blocking::wait(waits.into_inner());
+        let Err(LaneError::Poisoned(failure)) = waited else { panic!("it is poisoned") };
         assert_eq!(failure.to_string(), "number 17 failed: it was at the head for too long");
         assert!(matches!(late.try_turn(), Err(LaneError::Poisoned(_))));
         drop(late);

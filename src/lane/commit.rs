@@ -177,8 +177,9 @@ impl<T, D> Lane<T, D> {
         let failed = run.failed.map_or(last, |told| told.min(last));
         let done = if outcome.is_ok() { length } else { failed.saturating_sub(first) };
         match &outcome {
-            Ok(()) => after.dropped.extend(run.deposits.drain(..)),
-            Err(_) if taken == 0 => after.dropped.extend(run.deposits.pop_front()),
+            Ok(()) if run.deposits.is_empty() => {}
+            Ok(()) => after.rare().dropped.extend(run.deposits.drain(..)),
+            Err(_) if taken == 0 => after.rare().dropped.extend(run.deposits.pop_front()),
             Err(_) => {}
         }
         let mut locked = self.lock();

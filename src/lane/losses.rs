@@ -55,7 +55,7 @@ impl<D> State<D> {
 
     /// Why no ticket is issued, if none is.
     pub(super) fn issues(&self) -> Result<(), LaneError> {
-        if self.on_failure != OnFailure::UntilSync {
+        if !self.failures.is_empty() && self.on_failure != OnFailure::UntilSync {
             if let Some(failed) = self.failures.values().next() {
                 return Err(LaneError::Poisoned(failed.failure.clone()));
             }
@@ -110,7 +110,7 @@ impl<D> State<D> {
             }
         }
         if let Why::Told(cause) = why {
-            after.causes.push(cause);
+            after.rare().causes.push(cause);
         }
     }
 
@@ -121,17 +121,17 @@ impl<D> State<D> {
         let until = if forever { None } else { self.syncs.range(seq + 1..).next().copied() };
         self.counters.failed += 1;
         after.notes.failed(&failure);
-        after.failures.push(failure.clone());
+        after.rare().failures.push(failure.clone());
         // Those that it is the root of.
         let above: Vec<u64> =
             self.failures.range(seq..until.unwrap_or(u64::MAX)).map(|(&above, _)| above).collect();
         let mut owed = 0;
         for failed in above.iter().filter_map(|above| self.failures.remove(above)) {
             owed += failed.owed;
-            after.causes.push(failed.failure.cause);
+            after.rare().causes.push(failed.failure.cause);
         }
         if self.root.as_ref().is_none_or(|root| seq < root.seq) {
-            after.causes.extend(self.root.replace(failure.clone()).map(|root| root.cause));
+            after.rare().causes.extend(self.root.replace(failure.clone()).map(|root| root.cause));
         }
         self.failures.insert(seq, Failed { failure, until, owed });
         after.ends |= forever;
@@ -187,7 +187,7 @@ impl<D> State<D> {
         let past: Vec<u64> =
             self.failures.iter().filter(|(_, failed)| is_past(failed)).map(|(&seq, _)| seq).collect();
         for failed in past.iter().filter_map(|seq| self.failures.remove(seq)) {
-            after.causes.push(failed.failure.cause);
+            after.rare().causes.push(failed.failure.cause);
         }
     }
 
@@ -221,7 +221,7 @@ impl<D> State<D> {
     pub(super) fn cancel(&mut self, after: &mut After<D>) {
         self.cancelled = true;
         after.ends = true;
-        after.cancels = true;
+        after.rare().cancels = true;
         let busy = match self.holder {
             Holder::Run(length) => usize::try_from(length).unwrap_or(usize::MAX),
             _ => 0,

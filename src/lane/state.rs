@@ -65,7 +65,7 @@ impl<D> Slot<D> {
         after.wake.extend(self.ready.take());
         if matches!(self.stand, Stand::Deposited(_)) {
             if let Stand::Deposited(value) = std::mem::replace(&mut self.stand, Stand::Lost) {
-                after.dropped.push(value);
+                after.rare().dropped.push(value);
             }
         }
     }
@@ -93,8 +93,18 @@ pub(super) struct After<D> {
     pub(super) weight: u32,
     /// No tickets will be issued any more.
     pub(super) ends: bool,
-    /// What the stations must hear of: numbers that come no more, numbers that failed, and that the lane was cancelled.
+    /// The number that comes to no station any more.
     pub(super) over: Option<u64>,
+    /// What is to be told to whoever traces.
+    pub(super) notes: Notes,
+    /// What is there seldom, so that the rest is small to carry around.
+    pub(super) rare: Option<Box<Rare<D>>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Rare<D> {
+    /// What the stations must hear of as well: more numbers that come no more, numbers that failed, and that the lane
+    /// was cancelled.
     pub(super) over_too: Vec<u64>,
     pub(super) failures: Vec<Failure>,
     pub(super) cancels: bool,
@@ -102,11 +112,23 @@ pub(super) struct After<D> {
     pub(super) dropped: Vec<D>,
     /// Causes of failures that are of no consequence, to be dropped.
     pub(super) causes: Vec<Cause>,
-    /// What is to be told to whoever traces.
-    pub(super) notes: Notes,
+}
+
+// Not derived: that would ask it of `D`.
+impl<D> Default for Rare<D> {
+    fn default() -> Self {
+        Self {
+            over_too: Vec::new(),
+            failures: Vec::new(),
+            cancels: false,
+            dropped: Vec::new(),
+            causes: Vec::new(),
+        }
+    }
 }
 
 impl<D> Default for After<D> {
+    #[inline]
     fn default() -> Self {
         Self {
             wake: Vec::new(),
@@ -114,12 +136,8 @@ impl<D> Default for After<D> {
             weight: 0,
             ends: false,
             over: None,
-            over_too: Vec::new(),
-            failures: Vec::new(),
-            cancels: false,
-            dropped: Vec::new(),
-            causes: Vec::new(),
             notes: Notes::default(),
+            rare: None,
         }
     }
 }
@@ -127,8 +145,20 @@ impl<D> Default for After<D> {
 impl<D> After<D> {
     /// `seq` comes to no station any more.
     pub(super) fn over(&mut self, seq: u64) {
-        // Mostly it is one, and costs no allocation.
-        self.over_too.extend(self.over.replace(seq));
+        if let Some(before) = self.over.replace(seq) {
+            self.rare().over_too.push(before);
+        }
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare<D> {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Whether nobody has to be told anything; stations apart.
+    #[inline]
+    pub(super) fn is_quiet(&self) -> bool {
+        let quiet = self.wake.is_empty() && self.passed == 0 && self.weight == 0;
+        quiet && !self.ends && self.rare.is_none() && self.notes.is_empty()
     }
 }
 
@@ -243,9 +273,12 @@ impl<D> State<D> {
         if self.holder != Holder::Nobody {
             return false;
         }
-        after.wake.append(&mut self.lookers);
+        if !self.lookers.is_empty() {
+            after.wake.append(&mut self.lookers);
+        }
         loop {
-            let failed = self.failures.contains_key(&self.head) || self.poisoned(self.head).is_some();
+            let failed = !self.failures.is_empty()
+                && (self.failures.contains_key(&self.head) || self.poisoned(self.head).is_some());
             if self.cancelled || failed && self.on_failure != OnFailure::UntilSync {
                 return false;
             }
@@ -287,10 +320,10 @@ impl<D> State<D> {
         after.weight = after.weight.saturating_add(slot.weight);
         after.wake.extend(slot.ready);
         if let Stand::Deposited(value) = slot.stand {
-            after.dropped.push(value);
+            after.rare().dropped.push(value);
         }
         self.head += 1;
-        if self.syncs.contains(&(self.head - 1)) {
+        if !self.syncs.is_empty() && self.syncs.contains(&(self.head - 1)) {
             // A station may hear of a failure before the point only after it.
             self.syncs = self.syncs.split_off(&(self.head - 1));
             self.forget_failures(after);
@@ -298,6 +331,9 @@ impl<D> State<D> {
         self.gap = if lost > 0 { self.gap + lost } else { 0 };
         self.gap_accepted = false;
         self.head_since = self.now();
+        if self.reached.is_empty() {
+            return;
+        }
         while let Some(first) = self.reached.first_entry().filter(|first| *first.key() <= self.head) {
             after.wake.push(first.remove());
         }

@@ -250,6 +250,11 @@ impl Stations {
         iter::successors(self.0.get(), |link| link.rest.0.get()).map(|link| &**link)
     }
 
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.get().is_none()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &dyn Track> {
         self.links().map(|link| &*link.track)
     }

@@ -35,8 +35,8 @@ mod imp {
             self.0.push(Note::Failed(failure.clone()));
         }
 
-        pub(in crate::lane) fn any(self) -> Option<Self> {
-            (!self.0.is_empty()).then_some(self)
+        pub(in crate::lane) fn is_empty(&self) -> bool {
+            self.0.is_empty()
         }
 
         pub(in crate::lane) fn tell(&mut self) {
@@ -76,8 +76,8 @@ mod imp {
         pub(in crate::lane) fn failed(&mut self, _: &Failure) {}
 
         #[allow(clippy::unused_self)]
-        pub(in crate::lane) fn any(self) -> Option<Self> {
-            None
+        pub(in crate::lane) fn is_empty(&self) -> bool {
+            true
         }
 
         #[allow(clippy::unused_self)]
