@@ -79,6 +79,8 @@ mod state;
 mod station;
 #[cfg(all(feature = "futures", feature = "tokio"))]
 mod stream;
+#[cfg(test)]
+mod tests;
 mod ticket;
 mod trace;
 mod turn;

@@ -114,8 +114,7 @@ impl<T: Send + 'static, D: Send + 'static> Lane<T, D> {
         assert!(!patience.is_zero(), "a watch of no patience would look all the time");
         let clock = self.lock().state.clock.clone().unwrap_or_default();
         let over = ManualResetEvent::new(false);
-        let mut watcher =
-            Watcher { lane: Arc::downgrade(&self.inner), patience, seen: Seen::new(clock.now()) };
+        let mut watcher = Watcher::new(self, patience, clock.now());
         // Armed before this returns, so that no time passes unseen.
         let timer = WaitableTimer::auto_on(&clock);
         let period = (patience / 4).max(Duration::from_micros(100));
@@ -141,7 +140,7 @@ fn goes_on(over: &ManualResetEvent, timer: &WaitableTimer) -> bool {
 
 /// What a look saw, to be compared with the next.
 #[derive(Debug)]
-pub(super) struct Seen {
+struct Seen {
     /// The head, if it was out.
     head: Option<u64>,
     since: Instant,
@@ -149,12 +148,12 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn new(now: Instant) -> Self {
+    fn new(now: Instant) -> Self {
         Self { head: None, since: now, told: false }
     }
 
     /// The stall that is to be told of, if there is one.
-    pub(super) fn look<D>(&mut self, state: &State<D>, now: Instant, patience: Duration) -> Option<Stall> {
+    fn look<D>(&mut self, state: &State<D>, now: Instant, patience: Duration) -> Option<Stall> {
         let stall = state.stall(Some(now));
         let head = stall.as_ref().map(Stall::seq);
         if self.head != head {
@@ -170,15 +169,20 @@ impl Seen {
     }
 }
 
-struct Watcher<T, D> {
+/// Who watches: it holds no lane.
+pub(super) struct Watcher<T, D> {
     lane: Weak<Inner<T, D>>,
     patience: Duration,
     seen: Seen,
 }
 
 impl<T, D> Watcher<T, D> {
+    pub(super) fn new(lane: &Lane<T, D>, patience: Duration, now: Instant) -> Self {
+        Self { lane: Arc::downgrade(&lane.inner), patience, seen: Seen::new(now) }
+    }
+
     /// Looks, and tells. False if the lane is gone.
-    fn check(&mut self, now: Instant, decide: &mut dyn FnMut(&Stall) -> Overdue) -> bool {
+    pub(super) fn check(&mut self, now: Instant, decide: &mut dyn FnMut(&Stall) -> Overdue) -> bool {
         let Some(inner) = self.lane.upgrade() else { return false };
         let lane = Lane { inner };
         let stall = self.seen.look(&lane.lock().state, now, self.patience);
