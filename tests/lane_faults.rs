@@ -1,7 +1,10 @@
 //! Faults that lanes once had, each with the program that showed it.
 
+mod common;
+
 use batons::LaneError;
 use batons::lane::{Lane, OnFailure, Run, Ticket};
+use common::must_end;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::{error::Error, fmt};
 use tokio_test::{assert_pending, assert_ready, task::spawn};
@@ -146,15 +149,17 @@ fn a_panic_of_the_committer_does_not_leave_the_next_run_behind() {
 
 #[test]
 fn who_looks_at_the_value_makes_a_turn_wait_and_not_spin() {
-    let lane = Lane::new((), 4);
-    let (mut a, mut b) = (ticket(&lane), ticket(&lane));
-    let mut turn = spawn(b.turn());
-    assert_pending!(turn.poll());
-    drop(a.try_turn().expect("the head"));
-    assert!(turn.is_woken());
-    lane.with_value(|()| assert_pending!(turn.poll()));
-    assert!(turn.is_woken());
-    assert!(assert_ready!(turn.poll()).is_ok());
+    must_end(|| {
+        let lane = Lane::new((), 4);
+        let (mut a, mut b) = (ticket(&lane), ticket(&lane));
+        let mut turn = spawn(b.turn());
+        assert_pending!(turn.poll());
+        drop(a.try_turn().expect("the head"));
+        assert!(turn.is_woken());
+        lane.with_value(|()| assert_pending!(turn.poll()));
+        assert!(turn.is_woken());
+        assert!(assert_ready!(turn.poll()).is_ok());
+    });
 }
 
 /// A cause that calls its lane when it is converted and when it is dropped.
@@ -186,16 +191,18 @@ impl From<Converted> for Box<dyn Error + Send + Sync> {
 
 #[test]
 fn causes_are_made_and_dropped_under_no_lock() {
-    for policy in [OnFailure::Poison, OnFailure::UntilSync, OnFailure::Stop] {
-        let lane = noting(policy, 8);
-        let tickets: Vec<_> = (0..4).map(|_| ticket(&lane)).collect();
-        let [a, mut b, c, d] = <[_; 4]>::try_from(tickets).expect("four");
-        c.fail(Converted(lane.clone())); // kept
-        d.fail(Converted(lane.clone())); // of no consequence
-        a.deposit(Some(0)).expect("the head");
-        b.try_turn().expect("the head").fail(Converted(lane.clone())); // takes the place of the first
-        drop(lane);
-    }
+    must_end(|| {
+        for policy in [OnFailure::Poison, OnFailure::UntilSync, OnFailure::Stop] {
+            let lane = noting(policy, 8);
+            let tickets: Vec<_> = (0..4).map(|_| ticket(&lane)).collect();
+            let [a, mut b, c, d] = <[_; 4]>::try_from(tickets).expect("four");
+            c.fail(Converted(lane.clone())); // kept
+            d.fail(Converted(lane.clone())); // of no consequence
+            a.deposit(Some(0)).expect("the head");
+            b.try_turn().expect("the head").fail(Converted(lane.clone())); // takes the place of the first
+            drop(lane);
+        }
+    });
 }
 
 #[test]

@@ -8,6 +8,10 @@ use std::error::Error;
 use std::sync::{Arc, Mutex};
 
 /// The settings of a [`Lane`]; from [`Lane::builder`].
+///
+/// # Examples
+///
+/// See [`Lane::builder`].
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct LaneBuilder {

@@ -149,6 +149,24 @@ impl Times {
 /// How a lane stands and what it counted, at one moment; made by [`Lane::snapshot`].
 ///
 /// Its `Display` is a line for people.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{ManualClock, lane::Lane};
+/// use std::time::Duration;
+///
+/// let manual = ManualClock::new();
+/// let lane: Lane<()> = Lane::builder().window(8).timed_by(&manual.clock()).build(());
+/// let (mut first, _second) = (lane.try_ticket()?, lane.try_ticket()?);
+/// let turn = first.try_turn()?;
+/// manual.advance(Duration::from_micros(100));
+/// drop(turn);
+/// let snapshot = lane.snapshot();
+/// assert_eq!((snapshot.out(), snapshot.room(), snapshot.counters().most_out), (1, 7, 2));
+/// assert_eq!(snapshot.hold_times().expect("it is timed").at_most(0.99), Duration::from_nanos(1 << 17));
+/// # Ok::<_, batons::LaneError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct LaneSnapshot {
     head: u64,

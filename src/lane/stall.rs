@@ -7,6 +7,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Why the head of a lane does not pass.
+///
+/// # Examples
+///
+/// ```
+/// use batons::lane::{Lane, StallCause};
+///
+/// let lane = Lane::new((), 4);
+/// let mut ticket = lane.try_ticket()?;
+/// let cause = || lane.stall().map(|stall| stall.cause());
+/// assert_eq!(cause(), Some(StallCause::NotRequested));
+/// let turn = ticket.try_turn()?;
+/// assert_eq!(cause(), Some(StallCause::Held));
+/// drop(turn);
+/// assert_eq!(cause(), None);
+/// # Ok::<_, batons::LaneError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StallCause {
@@ -40,6 +56,26 @@ const LISTED: usize = 16;
 /// What a lane waits for at one moment; made by [`Lane::stall`].
 ///
 /// Its `Display` is a line for people.
+///
+/// # Examples
+///
+/// ```
+/// use batons::lane::Lane;
+///
+/// let lane: Lane<(), u8> = Lane::builder().window(2).build(());
+/// let _head = lane.try_ticket()?.label("block 0");
+/// lane.try_ticket()?.deposit(1)?;
+/// let mut more = tokio_test::task::spawn(lane.ticket());
+/// assert!(more.poll().is_pending());
+/// let stall = lane.stall().expect("nothing passes");
+/// assert_eq!((stall.seq(), stall.label(), stall.waiting()), (0, Some("block 0"), &[1][..]));
+/// assert_eq!((stall.is_full(), stall.wanted()), (true, 1));
+/// assert_eq!(
+///     stall.to_string(),
+///     "stalled at 0: ticket alive (\"block 0\"), turn never requested; 1 waiting; window full, 1 asking for tickets",
+/// );
+/// # Ok::<_, batons::LaneError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stall {
     seq: u64,

@@ -29,6 +29,10 @@ pub type OwnedTurn<T, D = ()> = HeldTurn<Ticket<T, D>, T, D>;
 /// names [`Turn`] and [`OwnedTurn`].
 ///
 /// If the holder panics the number is lost, as [`LaneBuilder::on_panic`](super::LaneBuilder::on_panic) says.
+///
+/// # Examples
+///
+/// See [`Ticket::turn`].
 #[must_use = "a turn that is dropped is over"]
 #[clippy::has_significant_drop]
 pub struct HeldTurn<B: BorrowMut<Ticket<T, D>>, T, D> {

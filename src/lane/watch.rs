@@ -8,6 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// What a [deadline](Lane::head_deadline) does with the head.
+///
+/// # Examples
+///
+/// See [`Lane::head_deadline`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overdue {
@@ -23,6 +27,10 @@ pub enum Overdue {
 /// A lane that is watched, until this is dropped; made by [`Lane::watch`] and [`Lane::head_deadline`].
 ///
 /// A call that has begun when it is dropped is finished, and is the last.
+///
+/// # Examples
+///
+/// See [`Lane::watch`].
 #[must_use = "a watch that is dropped is over"]
 pub struct Watch {
     over: ManualResetEvent,
