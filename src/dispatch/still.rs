@@ -207,7 +207,7 @@ impl<P: Policy> Still<'_, P> {
     }
 
     /// [`serve`](Still::serve) for a place of a wait on several objects.
-    #[cold]
+    #[inline(never)]
     fn serve_shared(&mut self, number: u64, woken: &mut Woken) -> Shared {
         let Some(Place::Shared(record, index, request)) = self.queue.line.get_mut(number) else {
             return Shared::Stop;
