@@ -63,6 +63,7 @@
 
 mod builder;
 mod commit;
+mod commits;
 mod crew;
 mod deposits;
 mod failure;
@@ -89,7 +90,8 @@ mod wait;
 mod watch;
 
 pub use builder::LaneBuilder;
-pub use commit::{CommitRun, Commits, NextRun, Run};
+pub use commit::Run;
+pub use commits::{CommitRun, Commits, NextRun};
 pub use deposits::Deposits;
 pub use failure::OnFailure;
 pub use frontier::{DrainLane, ReachNumber};
@@ -260,18 +262,24 @@ impl<T, D> Lane<T, D> {
     /// Settles what can be settled, releases the lock, commits what is ready, and wakes who is concerned.
     fn settle(&self, locked: MutexGuard<'_, Locked<T, D>>, after: After<D>) {
         let (begun, woken) = self.advance(locked, after);
+        self.commit_after(begun, woken);
+    }
+
+    /// Commits a run, and then lets a panic go on: that of a waker before, or of the commit.
+    fn commit_after(&self, begun: Option<Begun<T, D>>, woken: Panic) {
         let committed = begun.and_then(|begun| self.commit(begun));
         go_on(woken.or(committed));
     }
 
     /// The same up to the run to be committed, with the panic of a waker.
+    #[inline]
     fn advance(
         &self,
         mut locked: MutexGuard<'_, Locked<T, D>>,
         mut after: After<D>,
     ) -> (Option<Begun<T, D>>, Panic) {
         let run = locked.state.settle(&mut after);
-        let begun = if run && self.inner.commits { self.take_run(&mut locked) } else { None };
+        let begun = if run && self.inner.commits { self.take_run(&mut locked, None) } else { None };
         drop(locked);
         (begun, self.follow(after))
     }

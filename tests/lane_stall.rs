@@ -396,4 +396,8 @@ fn the_snapshot_counts_and_measures() {
         "head 20, 0 of 4 out, 3 at most; 3 committed, 1 of them in 1 runs, 0 skipped, 0 failed; \
          half waited at most 8.388608ms and were held at most 2ns"
     );
+    ticket(&lane).deposit(2).expect("the head"); // none for this one as well
+    let snapshot = lane.snapshot();
+    let wait = snapshot.wait_times().expect("timed");
+    assert_eq!((wait.len(), wait.counts()[0], snapshot.counters().runs), (4, 2, 2));
 }

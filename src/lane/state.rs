@@ -8,7 +8,7 @@ use super::{OnFailure, trace::Notes};
 use crate::{Cause, Clock, Failure, ManualResetEvent};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One number that was issued, until it has passed.
 #[derive(Debug)]
@@ -236,12 +236,14 @@ impl<D> State<D> {
     }
 
     /// The value goes to `holder`.
+    #[inline]
     pub(super) fn hold(&mut self, holder: Holder) {
         self.holder = holder;
         self.held_since = self.now();
     }
 
     /// The value comes back.
+    #[inline]
     pub(super) fn let_go(&mut self) {
         let (since, now) = (self.held_since.take(), self.now());
         if let (Some(times), Some(since), Some(now)) = (&mut self.times, since, now) {
@@ -269,6 +271,7 @@ impl<D> State<D> {
     // ===== going on =====
 
     /// Passes over what is to be passed over. True if there is a run to commit.
+    #[inline]
     pub(super) fn settle(&mut self, after: &mut After<D>) -> bool {
         if self.holder != Holder::Nobody {
             return false;
@@ -301,11 +304,15 @@ impl<D> State<D> {
                 }
                 Stand::Deposited(_) => {
                     // One that is set was not looked at since.
-                    after.wake.extend(self.driver.as_ref().filter(|driver| !driver.is_set()).cloned());
+                    if let Some(driver) = self.driver.as_ref().filter(|driver| !driver.is_set()) {
+                        after.wake.push(driver.clone());
+                    }
                     return true;
                 }
                 Stand::Issued => {
-                    after.wake.extend(slot.ready.clone());
+                    if let Some(ready) = &slot.ready {
+                        after.wake.push(ready.clone());
+                    }
                     return false;
                 }
                 Stand::Vacant | Stand::Token | Stand::Stopped => return false,
@@ -318,7 +325,9 @@ impl<D> State<D> {
         let Some(slot) = self.slots.pop_front() else { return };
         self.room_back(after);
         after.weight = after.weight.saturating_add(slot.weight);
-        after.wake.extend(slot.ready);
+        if let Some(ready) = slot.ready {
+            after.wake.push(ready);
+        }
         if let Stand::Deposited(value) = slot.stand {
             after.rare().dropped.push(value);
         }
@@ -379,10 +388,14 @@ impl<D> State<D> {
 
     // ===== runs =====
 
-    /// Takes the deposits from the head on, `most` of them, into `run`.
+    /// Takes the deposits from the head on, `most` of them, into `run`, in which that of the head may be already.
     pub(super) fn take_run(&mut self, most: usize, mut run: VecDeque<D>) -> VecDeque<D> {
         let now = self.now();
-        for slot in self.slots.iter_mut().take(most) {
+        if let Some(times) = self.times.as_mut().filter(|_| !run.is_empty()) {
+            times.wait.note(Duration::ZERO);
+        }
+        while run.len() < most {
+            let Some(slot) = self.slots.get_mut(run.len()) else { break };
             if !matches!(slot.stand, Stand::Deposited(_)) {
                 break;
             }
@@ -397,6 +410,7 @@ impl<D> State<D> {
         self.counters.run(run.len() as u64);
         run
     }
+
     /// Takes the deposit of the head, which passes.
     pub(super) fn take_head(&mut self, after: &mut After<D>) -> Option<D> {
         let now = self.now();

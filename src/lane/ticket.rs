@@ -1,8 +1,9 @@
 //! The right to one number.
 
 use super::losses::Why;
+use super::state::{Holder, Stand};
 use super::turn::{Asked, HeldTurn, Turn};
-use super::{After, Lane, OnFailure, TakeTurn, by_deadline, state::Stand};
+use super::{After, Lane, OnFailure, TakeTurn, by_deadline};
 use crate::{Cause, LaneError, Lost, ManualResetEvent, blocking};
 use std::sync::Arc;
 use std::{error::Error, fmt, mem, time::Duration};
@@ -304,13 +305,24 @@ impl<T, D> Ticket<T, D> {
         if let Some(refusal) = locked.state.refusal(self.seq) {
             return Err(refusal);
         }
-        let now = locked.state.now();
-        let slot = locked.state.slot(self.seq).filter(|_| !self.over);
+        let state = &mut locked.state;
+        let now = state.now();
+        let (is_head, nobody) = (state.head == self.seq, state.holder == Holder::Nobody);
+        let slot = state.slot(self.seq).filter(|_| !self.over);
         let Some(slot) = slot else { return Err(LaneError::Passed) };
-        (slot.stand, slot.since) = (Stand::Deposited(result), now);
         self.over = true;
-        if locked.state.head == self.seq {
-            self.lane.settle(locked, After { over: Some(self.seq), ..After::default() });
+        let after = || After { over: Some(self.seq), ..After::default() };
+        if is_head && nobody && self.lane.inner.commits {
+            // Straight into its run.
+            let begun = self.lane.take_run(&mut locked, Some(result));
+            drop(locked);
+            let woken = if self.lane.inner.stations.is_empty() { None } else { self.lane.follow(after()) };
+            self.lane.commit_after(begun, woken);
+            return Ok(());
+        }
+        (slot.stand, slot.since) = (Stand::Deposited(result), now);
+        if is_head {
+            self.lane.settle(locked, after());
         } else {
             drop(locked);
             self.lane.inner.stations.pass_over(self.seq);
