@@ -8,10 +8,13 @@
 //! Nanoseconds per item; in brackets how many times `buffered`. Two threads share one machine with everything else, so ratios count.
 //! The window is 16 and the crews are 8 strong wherever they can be told.
 
+#![allow(clippy::cast_precision_loss, reason = "counts are small")]
+
 mod common;
 #[path = "lanes/contenders.rs"]
 mod contenders;
 
+use batons::lane::LaneStreamExt;
 use common::{
     Mode,
     harness::{Case, Effort, Series, interleave},
@@ -21,6 +24,8 @@ use contenders::{
     BUFFERED, CONTENDERS, Contender, DEPOSIT, IN_LANE, PAR_STREAM, PIPELINE, SPAWNED, TURN, Work,
 };
 use futures::stream::{self, Stream, StreamExt};
+use futures_buffered::BufferedStreamExt;
+use par_stream::prelude::ParStreamExt;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -41,10 +46,10 @@ fn runtime(threads: usize) -> Runtime {
 
 fn case<'a>(contender: &'a Contender, runtimes: &'a [Runtime; 2], mode: Mode) -> Case<'a, 4> {
     let measure = move |runtime: &Runtime, work, items: u64| {
-        let running = (contender.run)(items, work);
+        let run = contender.run;
         let start = Instant::now();
         // As a task, for the thread that blocks here is no worker.
-        runtime.block_on(runtime.spawn(running)).expect("no panic");
+        runtime.block_on(runtime.spawn(async move { run(items, work).await })).expect("no panic");
         start.elapsed().as_secs_f64() * 1e9 / items as f64
     };
     let items = mode.pick(20_000, 500);
@@ -109,26 +114,32 @@ fn costs(mode: Mode, bars: &mut Bars) {
 
 // ===== behaviour =====
 
-/// A stream of the results of `work` over 0 to `items`, by name.
-macro_rules! each_stream {
-    ($items:expr, $work:expr, $with:expr) => {{
-        use batons::lane::LaneStreamExt;
-        use futures_buffered::BufferedStreamExt;
-        use par_stream::prelude::ParStreamExt;
-        let source = || stream::iter(0..$items);
-        let (work, with) = ($work, $with);
-        vec![
-            (IN_LANE, with(source().in_lane(16, 8, work.clone()).boxed())),
-            (BUFFERED, with(source().map(work.clone()).buffered(16).boxed())),
-            ("futures-buffered", with(source().map(work.clone()).buffered_ordered(16).boxed())),
-            (SPAWNED, {
-                let work = work.clone();
-                let spawned = source().map(move |n| tokio::spawn(work(n))).buffered(16);
-                with(spawned.map(|joined| joined.unwrap_or_else(|error| panic!("{error}"))).boxed())
+/// Makes the stream that is looked at.
+type Make<'a, R> = Box<dyn FnOnce() -> stream::BoxStream<'a, R> + 'a>;
+
+/// The streams of the results of `work` over 0 to `items`, by name, not made yet.
+fn each_stream<'a, F, Fut>(items: u64, work: F) -> Vec<(&'static str, Make<'a, Fut::Output>)>
+where
+    F: FnMut(u64) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output: Send + 'static> + Send + 'static,
+{
+    let source = move || stream::iter(0..items);
+    let mut works = [(); 5].map(|()| work.clone()).into_iter();
+    let mut work = move || works.next().expect("five are needed");
+    let (ours, plain, cheap, mut spawned, theirs) = (work(), work(), work(), work(), work());
+    vec![
+        (IN_LANE, Box::new(move || source().in_lane(16, 8, ours).boxed())),
+        (BUFFERED, Box::new(move || source().map(plain).buffered(16).boxed())),
+        ("futures-buffered", Box::new(move || source().map(cheap).buffered_ordered(16).boxed())),
+        (
+            SPAWNED,
+            Box::new(move || {
+                let spawned = source().map(move |n| tokio::spawn(spawned(n))).buffered(16);
+                spawned.map(|joined| joined.unwrap_or_else(|error| panic!("{error}"))).boxed()
             }),
-            (PAR_STREAM, with(ParStreamExt::par_then(source(), 8, work.clone()).boxed())),
-        ]
-    }};
+        ),
+        (PAR_STREAM, Box::new(move || ParStreamExt::par_then(source(), 8, theirs).boxed())),
+    ]
 }
 
 /// How many items are begun while the first is not done.
@@ -144,8 +155,9 @@ async fn begun_behind_a_slow_head(items: u64) -> Vec<(&'static str, u64)> {
         }
     };
     let mut figures = Vec::new();
-    for (name, mut results) in each_stream!(items, work, |results| results) {
+    for (name, make) in each_stream(items, work) {
         begun.store(0, SeqCst);
+        let mut results = make();
         // Polled whenever it likes, until nothing more happens.
         for _ in 0..items * 4 {
             assert!(futures::poll!(results.next()).is_pending());
@@ -174,14 +186,12 @@ async fn seen_of_a_panic() -> Vec<(&'static str, String)> {
     }
     let work = |n: u64| async move {
         tokio::task::yield_now().await;
-        if n == 5 {
-            panic!("item 5 is bad");
-        }
+        assert!(n != 5, "item 5 is bad");
         n
     };
     let mut seen = Vec::new();
-    for (name, results) in each_stream!(12, work, |results| results) {
-        seen.push((name, see(results).await));
+    for (name, make) in each_stream(12, work) {
+        seen.push((name, see(make()).await));
     }
     seen
 }

@@ -60,6 +60,16 @@
 //! | a thread of its own, `spawn_blocking` | [`Ticket::blocking_turn`] or [`Ticket::deposit`] |
 //! | a job of rayon or another fixed pool | [`Ticket::deposit`]: a job that waits for one that has no thread waits for ever; take the ticket before the job is queued |
 //! | a foreign callback | [`Ticket::into_token`], and [`Lane::ticket_of`] when it comes back |
+//!
+//! # On top
+//!
+//! | you have | take |
+//! |---|---|
+//! | a source, work for each item, and a place where the results go in order | [`pipeline`] |
+//! | a stream, and `.map(f).buffered(n)` that should use all cores | `LaneStreamExt::in_lane` (features `futures` and `tokio`) |
+//! | an iterator, and threads | [`LaneIteratorExt::in_lane`] |
+//! | a consumer that wants the results one by one | [`Lane::into_stream`] |
+//! | more than one thing that must be done in order to each number | [`Lane::station`] |
 
 mod builder;
 mod commit;

@@ -19,6 +19,9 @@ use batons::{
         LaneSnapshot, NextRun, NextTicket, NextTickets, OnFailure, Overdue, OwnedKeyTurn, OwnedTurn,
         PassTurn, ReachNumber, Run, Stall, StallCause, TakeTurn, Ticket as LaneTicket, Turn, Watch,
     },
+    lane::{
+        Deposits, Failed, FromIter, InLaneIter, Lane, Nothing, Pipeline, Report, Stage, Station, StationTurn,
+    },
 };
 use std::{
     error::Error,
@@ -175,6 +178,16 @@ is!(OwnedKeyTurn: Everywhere + 'static);
 is!(Namespace: Everywhere + Clone + Default + 'static);
 is!(Named<Baton>: Everywhere + Clone + Deref<Target = Baton> + 'static);
 is!(Created<Mutex>: Everywhere + Deref<Target = Named<Mutex>> + 'static);
+
+is!(Lane<Movable, Movable>: Everywhere + Clone + 'static);
+is!(Station<Movable>: Everywhere + Clone + 'static);
+is!(StationTurn<'static, u8, u8>: Send + Unpin + Debug);
+is!(Deposits<Movable, Movable>: Goes + 'static);
+is!(InLaneIter<std::ops::Range<u8>, fn(u8) -> u8, u8>: Goes + Iterator<Item = u8> + 'static);
+is!(Pipeline<FromIter<std::ops::Range<u8>>, Nothing>: Everywhere + 'static);
+is!(Report: Everywhere + Clone + Eq + Display + 'static);
+is!(Stage: Everywhere + Copy + Eq + Hash + Display + 'static);
+is!(Failed: Goes + Error + Clone + 'static);
 
 is!(NameError: Everywhere + Error + Clone + Eq + Hash + 'static);
 is!(QueueClosed<fn()>: Everywhere + Error + Copy + 'static);

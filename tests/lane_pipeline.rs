@@ -11,13 +11,13 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 type Seen = Arc<Mutex<Vec<u64>>>;
 
 fn seen(all: &Seen) -> Vec<u64> {
-    all.lock().unwrap().clone()
+    all.lock().expect("nobody panicked").clone()
 }
 
 fn collect(all: &Seen) -> impl FnMut(u64) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + use<> {
     let all = Arc::clone(all);
     move |n| {
-        all.lock().unwrap().push(n);
+        all.lock().expect("nobody panicked").push(n);
         Ok(())
     }
 }
@@ -43,22 +43,22 @@ async fn each_kind(
             if n == 5 { odd() } else { Ok(n) }
         })
         .commit(collect(&all));
-    outcomes.push((all, tasks.run().await.unwrap_err()));
+    outcomes.push((all, tasks.run().await.expect_err("item 5 failed")));
     let all = Seen::default();
     let threads = pipeline(0..)
         .window(4)
         .workers(3)
         .work_blocking(move |n: u64| if n == 5 { odd() } else { Ok(n) })
         .commit(collect(&all));
-    outcomes.push((all, threads.run().await.unwrap_err()));
+    outcomes.push((all, threads.run().await.expect_err("item 5 failed")));
     let all = Seen::default();
     let own = pipeline(0..)
         .window(4)
         .workers(3)
         .work_blocking(move |n: u64| if n == 5 { odd() } else { Ok(n) })
         .commit(collect(&all));
-    let own = tokio::task::spawn_blocking(move || own.blocking_run().unwrap_err());
-    outcomes.push((all, own.await.unwrap()));
+    let own = tokio::task::spawn_blocking(move || own.blocking_run().expect_err("item 5 failed"));
+    outcomes.push((all, own.await.expect("no panic")));
     outcomes
 }
 

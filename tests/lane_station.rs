@@ -1,5 +1,5 @@
 //! Stations: several ordered points on one number.
-#![allow(clippy::many_single_char_names)]
+#![allow(clippy::many_single_char_names, reason = "tickets in their order")]
 
 use batons::lane::{Lane, OnFailure, Station, Ticket};
 use batons::{LaneError, Lost, blocking};
