@@ -15,12 +15,10 @@ use batons::{
         WaitAll, WaitAny, WaitEvent, WaitOperation, WaitOwnedEvent, WaitTimer,
     },
     lane::{
-        CommitRun, Commits, Counters, DrainLane, Histogram, KeyTicket, KeyTurn, Keyed, Lane, LaneBuilder,
-        LaneSnapshot, NextRun, NextTicket, NextTickets, OnFailure, Overdue, OwnedKeyTurn, OwnedTurn,
-        PassTurn, ReachNumber, Run, Stall, StallCause, TakeTurn, Ticket as LaneTicket, Turn, Watch,
-    },
-    lane::{
-        Deposits, Failed, FromIter, InLaneIter, Lane, Nothing, Pipeline, Report, Stage, Station, StationTurn,
+        CommitRun, Commits, Counters, Deposits, DrainLane, Failed, FromIter, Histogram, InLaneIter,
+        KeyTicket, KeyTurn, Keyed, Lane, LaneBuilder, LaneSnapshot, NextRun, NextTicket, NextTickets,
+        Nothing, OnFailure, Overdue, OwnedKeyTurn, OwnedTurn, PassTurn, Pipeline, ReachNumber, Report, Run,
+        Stage, Stall, StallCause, Station, StationTurn, TakeTurn, Ticket as LaneTicket, Turn, Watch,
     },
 };
 use std::{
@@ -179,7 +177,6 @@ is!(Namespace: Everywhere + Clone + Default + 'static);
 is!(Named<Baton>: Everywhere + Clone + Deref<Target = Baton> + 'static);
 is!(Created<Mutex>: Everywhere + Deref<Target = Named<Mutex>> + 'static);
 
-is!(Lane<Movable, Movable>: Everywhere + Clone + 'static);
 is!(Station<Movable>: Everywhere + Clone + 'static);
 is!(StationTurn<'static, u8, u8>: Send + Unpin + Debug);
 is!(Deposits<Movable, Movable>: Goes + 'static);

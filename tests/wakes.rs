@@ -7,7 +7,10 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     task::{Context, Poll, Wake, Waker},
     time::Duration,
@@ -91,15 +94,16 @@ fn one_release_wakes_one_waiter_however_many_wait() {
     }
 }
 
-/// Counts the polls of the wait within.
+/// Counts the polls of the wait within, each when it is over: a poll that is counted stands in line.
 struct CountPolls(Acquire<Baton>, Arc<AtomicUsize>);
 
 impl Future for CountPolls {
     type Output = Result<batons::OwnedBatonGuard, AcquireError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.1.fetch_add(1, Relaxed);
-        Pin::new(&mut self.0).poll(cx)
+        let answer = Pin::new(&mut self.0).poll(cx);
+        self.1.fetch_add(1, SeqCst);
+        answer
     }
 }
 
@@ -115,7 +119,7 @@ fn polls_of_a_whole_line(runtime: &tokio::runtime::Runtime, order: &[u64]) -> us
             runtime.spawn(async move { drop(wait.await.expect("each number is acquired once")) })
         })
         .collect();
-    while polls.load(Relaxed) < order.len() {
+    while polls.load(SeqCst) < order.len() {
         runtime.block_on(tokio::task::yield_now());
     }
     drop(guard);
@@ -124,7 +128,7 @@ fn polls_of_a_whole_line(runtime: &tokio::runtime::Runtime, order: &[u64]) -> us
             task.await.expect("no task panics");
         }
     });
-    polls.load(Relaxed)
+    polls.load(SeqCst)
 }
 
 #[test]
