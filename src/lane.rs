@@ -65,7 +65,7 @@
 //!
 //! | you have | take |
 //! |---|---|
-//! | a source, work for each item, and a place where the results go in order | [`pipeline`] |
+//! | a source, work for each item, and a place where the results go in order | [`pipeline()`] |
 //! | a stream, and `.map(f).buffered(n)` that should use all cores | `LaneStreamExt::in_lane` (features `futures` and `tokio`) |
 //! | an iterator, and threads | [`LaneIteratorExt::in_lane`] |
 //! | a consumer that wants the results one by one | [`Lane::into_stream`] |
