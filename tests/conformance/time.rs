@@ -15,8 +15,8 @@ use std::{
 };
 use tokio::runtime::{self, Runtime};
 
-/// How far time goes on at once, in milliseconds.
-pub(crate) const TICK: u64 = 20;
+/// How far time goes on at once, in milliseconds: what is due at different times is due at different ticks.
+pub(crate) const TICK: u64 = 10;
 
 /// The time, in milliseconds from the beginning of the program, and whom to wake when.
 #[derive(Debug)]
