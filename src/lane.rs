@@ -67,6 +67,7 @@
 //! |---|---|
 //! | a source, work for each item, and a place where the results go in order | [`pipeline()`] |
 //! | a stream, and `.map(f).buffered(n)` that should use all cores | `LaneStreamExt::in_lane` (features `futures` and `tokio`) |
+//! | work that is mostly short, and sometimes waits | `Ticket::spawn` (feature `tokio`) |
 //! | an iterator, and threads | [`LaneIteratorExt::in_lane`] |
 //! | a consumer that wants the results one by one | [`Lane::into_stream`] |
 //! | more than one thing that must be done in order to each number | [`Lane::station`] |
@@ -85,6 +86,8 @@ mod losses;
 mod next_ticket;
 mod pipeline;
 mod snapshot;
+#[cfg(feature = "tokio")]
+mod spawn;
 mod stall;
 mod state;
 mod station;

@@ -213,7 +213,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         // Workers are tasks.
-        files: &["lane/pipeline.rs", "lane/pipeline/", "lane/stream.rs"],
+        files: &["lane/pipeline.rs", "lane/pipeline/", "lane/spawn.rs", "lane/stream.rs"],
         modules: &[],
         crates: &["futures", "tokio"],
         never: &["unsafe"],

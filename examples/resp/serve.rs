@@ -10,7 +10,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::task::{Context, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -106,20 +105,17 @@ async fn begin(server: &Arc<Server>, command: Command, reply: Ticket<(), Answer>
         let turn = order.turn().await; // waits for earlier commands on the same keys only
         let answer = server.execute(command).await;
         drop(turn);
-        let _ = reply.deposit(answer); // refused if the client is gone
+        answer
     };
-    match mode {
-        Mode::Ordered => spawn_unless_ready(work),
-        Mode::Spawned | Mode::Unkeyed => drop(tokio::spawn(work)),
-        Mode::Serial => work.await,
-    }
-}
-
-fn spawn_unless_ready(work: impl Future<Output = ()> + Send + 'static) {
-    let mut work = Box::pin(work);
-    if work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-        tokio::spawn(work); // polls it again at once, with a waker
-    }
+    // Refused if the client is gone.
+    let _ = match mode {
+        Mode::Ordered => reply.spawn(work),
+        Mode::Spawned | Mode::Unkeyed => {
+            tokio::spawn(async move { reply.deposit(work.await) });
+            Ok(())
+        }
+        Mode::Serial => reply.deposit(work.await),
+    };
 }
 
 /// One write for each run of replies.

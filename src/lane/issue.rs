@@ -75,12 +75,15 @@ impl<T, D> Lane<T, D> {
     ///
     /// See [`LaneBuilder::window`](super::LaneBuilder::window).
     pub fn try_ticket(&self) -> Result<Ticket<T, D>, LaneError> {
-        let mut locked = self.lock();
-        locked.state.issues()?;
-        if !locked.state.take_room(1) && !self.room_of_queue(&mut locked.state, 1) {
-            return Err(LaneError::WouldBlock);
+        let mut locked = match self.issue_now(self.lock(), 0, false) {
+            Ok(ticket) => return ticket,
+            Err(locked) => locked,
+        };
+        if self.room_of_queue(&mut locked.state, 1) {
+            self.issue(locked, 0, false)
+        } else {
+            Err(LaneError::WouldBlock)
         }
-        self.issue(locked, 0, false)
     }
 
     /// The next number for something that weighs `weight` (bytes, mostly): waits while the window or the
@@ -271,6 +274,20 @@ impl<T, D> Lane<T, D> {
         (slot.stand, slot.since) = (Stand::Issued, now);
         drop(locked);
         Ok(Ticket::new(self.clone(), seq))
+    }
+
+    /// A number, or why there is none; the lock comes back if it takes a wait.
+    #[inline]
+    pub(super) fn issue_now<'a>(
+        &'a self,
+        mut locked: MutexGuard<'a, Locked<T, D>>,
+        weight: u32,
+        sync: bool,
+    ) -> Result<Result<Ticket<T, D>, LaneError>, MutexGuard<'a, Locked<T, D>>> {
+        if let Err(ended) = locked.state.issues() {
+            return Ok(Err(ended));
+        }
+        if locked.state.take_room(1) { Ok(self.issue(locked, weight, sync)) } else { Err(locked) }
     }
 
     /// A number for which room was taken.

@@ -85,18 +85,15 @@ impl<'a, T, D> NextTicket<'a, T, D> {
         lane: &'a Lane<T, D>,
         heavy: Option<Permit<'a>>,
     ) -> Option<Result<Ticket<T, D>, LaneError>> {
-        let mut locked = lane.lock();
-        if let Err(ended) = locked.state.issues() {
-            self.queued.leave(&mut locked.state);
-            return Some(Err(ended));
-        }
-        if locked.state.take_room(1) {
-            self.queued.leave(&mut locked.state);
-            let ticket = lane.issue(locked, self.weight, self.sync);
-            // The number gives it back when it passes.
-            heavy.into_iter().for_each(Permit::forget);
-            return Some(ticket);
-        }
+        let mut locked = match lane.issue_now(lane.lock(), self.weight, self.sync) {
+            Ok(Ok(ticket)) => {
+                // The number gives it back when it passes.
+                heavy.into_iter().for_each(Permit::forget);
+                return Some(Ok(ticket));
+            }
+            Ok(ended) => return Some(ended),
+            Err(locked) => locked,
+        };
         let mut after = After::default();
         self.queued.enter_for_room(&mut locked.state, &mut after);
         drop(locked);
@@ -152,6 +149,13 @@ impl<T, D> Future for NextTicket<'_, T, D> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lane = this.lane.expect("`NextTicket` polled after completion");
+        if matches!(this.stage, Stage::Fresh(None)) {
+            // Mostly there is room, and nothing to be kept for a second poll.
+            if let Ok(answer) = lane.issue_now(lane.lock(), this.weight, this.sync) {
+                this.lane = None;
+                return Poll::Ready(answer);
+            }
+        }
         let answer = ready!(this.poll_ticket(lane, cx));
         this.queued.quit(lane);
         this.lane = None;
