@@ -3,7 +3,9 @@
 pub use crate::apc::{AlertableWait, DrainApcs};
 pub use crate::baton::Acquire;
 pub use crate::event::{WaitEvent, WaitOwnedEvent};
-pub use crate::lane::{DrainLane, NextRun, NextTicket, NextTickets, PassTurn, ReachNumber, TakeTurn};
+pub use crate::lane::{
+    DrainLane, NextRun, NextTicket, NextTickets, PassTurn, ReachNumber, TakeKeyTurn, TakeTurn, TakeTurnAt,
+};
 pub use crate::multi_wait::{SignalAndWait, Until, WaitAll, WaitAny};
 pub use crate::mutex::LockMutex;
 pub use crate::operation::{NextPacket, OperationTask, TakeResult, WaitOperation};

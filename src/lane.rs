@@ -109,7 +109,7 @@ pub use deposits::Deposits;
 pub use failure::OnFailure;
 pub use frontier::{DrainLane, ReachNumber};
 pub use iter::{InLaneIter, LaneIteratorExt};
-pub use keyed::{HeldKeyTurn, KeyTicket, KeyTurn, Keyed, OwnedKeyTurn};
+pub use keyed::{HeldKeyTurn, KeyTicket, KeyTurn, Keyed, OwnedKeyTurn, TakeKeyTurn};
 pub use next_ticket::{NextTicket, NextTickets};
 pub use pipeline::{
     Failed, FromIter, FromTryIter, Nothing, Pipeline, Report, Runnable, Source, Stage, Then, ThenBlocking,
@@ -119,7 +119,7 @@ pub use pipeline::{
 pub use pipeline::{FromStream, FromTryStream, stream_pipeline, try_stream_pipeline};
 pub use snapshot::{Counters, Histogram, LaneSnapshot};
 pub use stall::{Stall, StallCause};
-pub use station::{Station, StationTurn};
+pub use station::{Station, StationTurn, TakeTurnAt};
 #[cfg(all(feature = "futures", feature = "tokio"))]
 pub use stream::{InLane, LaneStreamExt};
 pub use ticket::Ticket;

@@ -18,7 +18,8 @@ use batons::{
         CommitRun, Commits, Counters, Deposits, DrainLane, Failed, FromIter, Histogram, InLaneIter,
         KeyTicket, KeyTurn, Keyed, Lane, LaneBuilder, LaneSnapshot, NextRun, NextTicket, NextTickets,
         Nothing, OnFailure, Overdue, OwnedKeyTurn, OwnedTurn, PassTurn, Pipeline, ReachNumber, Report, Run,
-        Stage, Stall, StallCause, Station, StationTurn, TakeTurn, Ticket as LaneTicket, Turn, Watch,
+        Stage, Stall, StallCause, Station, StationTurn, TakeKeyTurn, TakeTurn, TakeTurnAt,
+        Ticket as LaneTicket, Turn, Watch,
     },
 };
 use std::{
@@ -150,7 +151,7 @@ is!(NextTicket<'static, Movable, Movable>: Everywhere + Future<Output = Result<L
 is!(NextTickets<'static, Movable, Movable>: Everywhere + Future<Output = Result<Vec<LaneTicket<Movable, Movable>>, LaneError>>);
 is!(TakeTurn<&'static mut LaneTicket<u8, u8>, u8, u8>: Goes + Future<Output = Result<Turn<'static, u8, u8>, LaneError>>);
 is!(TakeTurn<LaneTicket<Movable, Movable>, Movable, Movable>: Everywhere + Future<Output = Result<OwnedTurn<Movable, Movable>, LaneError>> + 'static);
-is!(PassTurn<LaneTicket<u8, u8>, u8, u8>: Everywhere + Future<Output = ()> + 'static);
+is!(PassTurn<OwnedTurn<u8, u8>>: Everywhere + Future<Output = ()> + 'static);
 is!(ReachNumber<'static, Movable, Movable>: Everywhere + Future<Output = Result<(), LaneError>>);
 is!(DrainLane<'static, Movable, Movable>: Everywhere + Future<Output = Result<(), LaneError>>);
 is!(NextRun<'static, Movable, Movable>: Goes + Future<Output = Option<CommitRun<Movable, Movable>>>);
@@ -179,6 +180,10 @@ is!(Created<Mutex>: Everywhere + Deref<Target = Named<Mutex>> + 'static);
 
 is!(Station<Movable>: Everywhere + Clone + 'static);
 is!(StationTurn<'static, u8, u8>: Send + Unpin + Debug);
+is!(TakeTurnAt<'static, u8, u8, u8>: Goes + Unpin + Future<Output = Result<StationTurn<'static, u8, u8, u8>, LaneError>>);
+is!(TakeKeyTurn<&'static mut KeyTicket>: Goes + Future<Output = Result<KeyTurn<'static>, LaneError>>);
+is!(TakeKeyTurn<KeyTicket>: Everywhere + Future<Output = Result<OwnedKeyTurn, LaneError>> + 'static);
+is!(PassTurn<StationTurn<'static, u8, u8>>: Send + Unpin + Debug + Future<Output = ()>);
 is!(Deposits<Movable, Movable>: Goes + 'static);
 is!(InLaneIter<std::ops::Range<u8>, fn(u8) -> u8, u8>: Goes + Iterator<Item = u8> + 'static);
 is!(Pipeline<FromIter<std::ops::Range<u8>>, Nothing>: Everywhere + 'static);
@@ -265,7 +270,9 @@ is!(NextTickets<'static, u8, u8>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]
 is!(TakeTurn<LaneTicket<u8, u8>, u8, u8>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]
-is!(PassTurn<LaneTicket<u8, u8>, u8, u8>: futures::future::FusedFuture);
+is!(PassTurn<OwnedTurn<u8, u8>>: futures::future::FusedFuture);
+is!(TakeTurnAt<'static, u8, u8, u8>: futures::future::FusedFuture);
+is!(TakeKeyTurn<KeyTicket>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]
 is!(ReachNumber<'static, u8, u8>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]

@@ -5,6 +5,8 @@ use super::{Lane, Locked, NextTicket, NextTickets, OnFailure, Ticket, trace};
 use crate::{LaneError, blocking};
 use std::sync::MutexGuard;
 
+type Answer<T, D> = Result<Ticket<T, D>, LaneError>;
+
 impl<T, D> Lane<T, D> {
     /// The next number, in the order of the calls' first polls. Waits while the window is full.
     ///
@@ -283,7 +285,7 @@ impl<T, D> Lane<T, D> {
         mut locked: MutexGuard<'a, Locked<T, D>>,
         weight: u32,
         sync: bool,
-    ) -> Result<Result<Ticket<T, D>, LaneError>, MutexGuard<'a, Locked<T, D>>> {
+    ) -> Result<Answer<T, D>, MutexGuard<'a, Locked<T, D>>> {
         if let Err(ended) = locked.state.issues() {
             return Ok(Err(ended));
         }

@@ -1,8 +1,11 @@
 //! Order for each key, and none among keys.
 
 mod line;
+mod wait;
 
-use super::{by_deadline, turn::yield_once};
+pub use wait::TakeKeyTurn;
+
+use super::{PassTurn, by_deadline};
 use crate::{LaneError, ManualResetEvent, blocking};
 use line::Lines;
 use std::borrow::{Borrow, BorrowMut};
@@ -215,9 +218,12 @@ impl KeyTicket {
     /// # Errors
     ///
     /// [`LaneError::Passed`] after a turn; nothing else.
-    pub async fn turn(&mut self) -> Result<KeyTurn<'_>, LaneError> {
-        self.wait().await;
-        HeldKeyTurn::begin(self)
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    pub fn turn(&mut self) -> TakeKeyTurn<&mut Self> {
+        TakeKeyTurn::new(self)
     }
 
     /// [`turn`](KeyTicket::turn) that takes the ticket with it.
@@ -229,9 +235,12 @@ impl KeyTicket {
     /// # Errors
     ///
     /// As `turn`.
-    pub async fn turn_owned(self) -> Result<OwnedKeyTurn, LaneError> {
-        self.wait().await;
-        HeldKeyTurn::begin(self)
+    ///
+    /// # Panics
+    ///
+    /// As `turn`.
+    pub fn turn_owned(self) -> TakeKeyTurn<Self> {
+        TakeKeyTurn::new(self)
     }
 
     /// [`turn`](KeyTicket::turn) for a thread.
@@ -274,12 +283,6 @@ impl KeyTicket {
     /// What to wait for, unless the turn has come or is over.
     fn awaited(&self) -> Option<ManualResetEvent> {
         if self.ready || self.over { None } else { self.inner.lock().awaited(self.number) }
-    }
-
-    async fn wait(&self) {
-        while let Some(event) = self.awaited() {
-            event.wait().await;
-        }
     }
 
     fn leave(&mut self) {
@@ -341,9 +344,12 @@ impl<B: BorrowMut<KeyTicket>> HeldKeyTurn<B> {
     /// # Cancel safety
     ///
     /// The turn is over at the first poll; dropped before that it is over as well.
-    pub async fn pass(self) {
-        drop(self);
-        yield_once().await;
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    pub fn pass(self) -> PassTurn<Self> {
+        PassTurn::new(self)
     }
 }
 

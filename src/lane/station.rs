@@ -1,17 +1,16 @@
 //! Stations: several points that the numbers of one lane pass in order.
 
-use super::losses::Why;
+mod turn;
+mod wait;
+
+pub use turn::StationTurn;
+pub use wait::TakeTurnAt;
+
 use super::state::Stand;
-use super::turn::{Asked, yield_once};
-use super::{
-    After, Lane, Locked, OnFailure, Owned, ReachNumber, Stall, StallCause, Ticket, by_deadline, go_on,
-};
-use crate::{Failure, LaneError, Lost, ManualResetEvent, blocking};
-use std::error::Error;
-use std::ops::{Deref, DerefMut};
+use super::{After, Lane, Locked, OnFailure, Owned, ReachNumber, Stall, StallCause, go_on};
+use crate::{Failure, ManualResetEvent};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 use std::{fmt, iter};
 
 /// A further point of a lane that its numbers pass in order, one at a time; made by [`Lane::station`]. It owns an `S`.
@@ -23,6 +22,24 @@ use std::{fmt, iter};
 /// A failure is positional here as well: a number above one that failed gets no turn, and
 /// [`LaneError::Poisoned`] instead. Under [`OnFailure::Tell`] only the lane's own turn tells of a gap.
 /// Clones are handles to one station.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{LaneError, lane::Lane};
+///
+/// let lane = Lane::new((), 4);
+/// let gate = lane.station("gate", Vec::new());
+/// let (mut first, mut second) = (lane.try_ticket()?, lane.try_ticket()?);
+/// assert!(matches!(second.try_turn_at(&gate), Err(LaneError::WouldBlock)));
+/// let ready = second.ready_at(&gate);
+/// first.try_turn_at(&gate)?.push("first");
+/// assert!(ready.is_set() && gate.reached_event(1).is_set());
+/// second.blocking_turn_at(&gate)?.push("second"); // whatever the first one is doing meanwhile
+/// assert_eq!((gate.name(), gate.frontier(), lane.frontier()), ("gate", 2, 0));
+/// assert_eq!(gate.with_value(|names| names.len()), 2);
+/// # Ok::<_, LaneError>(())
+/// ```
 pub struct Station<S> {
     name: Arc<str>,
     /// The same numbers on another track.
@@ -103,18 +120,30 @@ impl<T, D> Lane<T, D> {
 
 impl<S> Station<S> {
     /// What it is called.
+    ///
+    /// # Examples
+    ///
+    /// See [`Station`].
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The number whose turn it is here: all below have passed.
+    ///
+    /// # Examples
+    ///
+    /// See [`Station`].
     #[must_use]
     pub fn frontier(&self) -> u64 {
         self.track.frontier()
     }
 
     /// As [`Lane::reached_event`], of this station.
+    ///
+    /// # Examples
+    ///
+    /// See [`Station`].
     #[must_use]
     pub fn reached_event(&self, seq: u64) -> ManualResetEvent {
         self.track.reached_event(seq)
@@ -129,6 +158,25 @@ impl<S> Station<S> {
     /// # Errors
     ///
     /// As `Lane::reached`.
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Lane;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), batons::LaneError> {
+    /// let lane = Lane::new((), 4);
+    /// let gate = lane.station("gate", ());
+    /// let mut ticket = lane.ticket().await?;
+    /// drop(ticket.turn_at(&gate).await?);
+    /// gate.reached(1).await?; // the number is through the gate, and not yet committed
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reached(&self, seq: u64) -> ReachNumber<'_, S> {
         self.track.reached(seq)
     }
@@ -138,6 +186,10 @@ impl<S> Station<S> {
     /// # Panics
     ///
     /// If `look` does.
+    ///
+    /// # Examples
+    ///
+    /// See [`Station`].
     pub fn with_value<R>(&self, look: impl FnOnce(&mut S) -> R) -> R {
         self.track.with_value(look)
     }
@@ -272,217 +324,5 @@ impl Stations {
 
     pub(super) fn sync(&self, seq: u64) {
         self.iter().for_each(|track| track.sync(seq));
-    }
-}
-
-// ===== turns =====
-
-impl<T, D> Ticket<T, D> {
-    /// Waits for the turn at `station`: all numbers before have passed it.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: the ticket keeps its place, and a turn that came meanwhile is still there.
-    ///
-    /// # Errors
-    ///
-    /// [`LaneError::Poisoned`], [`Cancelled`](LaneError::Cancelled), and [`Passed`](LaneError::Passed) after its turn there or
-    /// for a number that was issued before the station was made.
-    ///
-    /// # Panics
-    ///
-    /// If the station is one of another lane.
-    pub async fn turn_at<'a, S>(
-        &'a mut self,
-        station: &'a Station<S>,
-    ) -> Result<StationTurn<'a, S, T, D>, LaneError> {
-        self.come_to(station);
-        let mut asking = Asking { track: &station.track, seq: self.seq(), waits: false };
-        loop {
-            match station.track.ask(asking.seq, Some(&mut asking.waits))? {
-                Asked::Wait(event) => event.wait().await,
-                Asked::Turn(owned, gap) => {
-                    return Ok(StationTurn { ticket: self, station, owned: Some(owned), gap });
-                }
-            }
-        }
-    }
-
-    /// [`turn_at`](Ticket::turn_at) for a thread.
-    ///
-    /// # Errors
-    ///
-    /// As `turn_at`.
-    ///
-    /// # Panics
-    ///
-    /// As `turn_at`, and on a worker thread of a tokio runtime; see [`blocking`].
-    #[track_caller]
-    pub fn blocking_turn_at<'a, S>(
-        &'a mut self,
-        station: &'a Station<S>,
-    ) -> Result<StationTurn<'a, S, T, D>, LaneError> {
-        blocking::wait(self.turn_at(station))
-    }
-
-    /// [`blocking_turn_at`](Ticket::blocking_turn_at) for `duration` at most.
-    ///
-    /// # Errors
-    ///
-    /// As `turn_at`, and [`LaneError::TimedOut`]; the place is kept.
-    ///
-    /// # Panics
-    ///
-    /// As `blocking_turn_at`.
-    #[track_caller]
-    pub fn blocking_turn_at_timeout<'a, S>(
-        &'a mut self,
-        station: &'a Station<S>,
-        duration: Duration,
-    ) -> Result<StationTurn<'a, S, T, D>, LaneError> {
-        by_deadline(blocking::wait_timeout(self.turn_at(station), duration))
-    }
-
-    /// The turn at `station`, if it has come.
-    ///
-    /// # Errors
-    ///
-    /// As [`turn_at`](Ticket::turn_at), and [`LaneError::WouldBlock`].
-    ///
-    /// # Panics
-    ///
-    /// As `turn_at`.
-    #[track_caller]
-    pub fn try_turn_at<'a, S>(
-        &'a mut self,
-        station: &'a Station<S>,
-    ) -> Result<StationTurn<'a, S, T, D>, LaneError> {
-        self.come_to(station);
-        match station.track.ask(self.seq(), None)? {
-            Asked::Turn(owned, gap) => Ok(StationTurn { ticket: self, station, owned: Some(owned), gap }),
-            Asked::Wait(_) => Err(LaneError::WouldBlock),
-        }
-    }
-
-    /// As [`ready`](Ticket::ready), of `station`.
-    ///
-    /// # Panics
-    ///
-    /// As `turn_at`.
-    #[track_caller]
-    #[must_use]
-    pub fn ready_at<S>(&self, station: &Station<S>) -> ManualResetEvent {
-        self.come_to(station);
-        station.track.ready(self.seq())
-    }
-
-    #[track_caller]
-    fn come_to<S>(&self, station: &Station<S>) {
-        assert!(station.lane == self.lane().address(), "the station is one of another lane");
-        let mut locked = station.track.lock();
-        let settled = locked.state.slot(self.seq()).is_some_and(|slot| !matches!(slot.stand, Stand::Vacant));
-        if !settled && !self.is_over() {
-            station.track.come(&mut locked, self.seq(), Stand::Issued);
-            station.track.settle(locked, After::default());
-        }
-    }
-}
-
-/// Who waits at a station, counted there as long as this lives.
-struct Asking<'a, S> {
-    track: &'a Lane<S, ()>,
-    seq: u64,
-    waits: bool,
-}
-
-impl<S> Drop for Asking<'_, S> {
-    fn drop(&mut self) {
-        if self.waits {
-            self.track.ask_no_more(self.seq);
-        }
-    }
-}
-
-/// The turn of a number at a [`Station`]: derefs to what the station owns. Dropping it hands the turn on, to the next
-/// number.
-///
-/// If the holder panics the number is lost, here and for the whole lane, as [`LaneBuilder::on_panic`](super::LaneBuilder::on_panic)
-/// says.
-#[must_use = "a turn that is dropped is over"]
-#[clippy::has_significant_drop]
-pub struct StationTurn<'a, S, T, D = ()> {
-    ticket: &'a mut Ticket<T, D>,
-    station: &'a Station<S>,
-    /// Absent once it was handed on.
-    owned: Option<Box<Owned<S, ()>>>,
-    gap: u64,
-}
-
-impl<S, T, D> StationTurn<'_, S, T, D> {
-    /// Its number.
-    #[must_use]
-    pub fn seq(&self) -> u64 {
-        self.ticket.seq()
-    }
-
-    /// How many numbers right before it ended without a turn here.
-    #[must_use]
-    pub fn gap(&self) -> u64 {
-        self.gap
-    }
-
-    /// Hands the turn on, and lets others run, for the reason told at [`Turn::pass`](super::Turn::pass).
-    ///
-    /// # Cancel safety
-    ///
-    /// The turn is handed on at the first poll; dropped before that it is handed on as well.
-    pub async fn pass(self) {
-        drop(self);
-        yield_once().await;
-    }
-
-    /// The number fails, here and for the whole lane, and this is why; what was done to the value stays done.
-    pub fn fail(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) {
-        if let Some(owned) = self.owned.take() {
-            self.station.track.give_back(owned);
-            self.ticket.fail_now(cause.into());
-        }
-    }
-}
-
-impl<S, T, D> Deref for StationTurn<'_, S, T, D> {
-    type Target = S;
-
-    fn deref(&self) -> &S {
-        &self.owned.as_ref().expect("it was not handed on").value
-    }
-}
-
-impl<S, T, D> DerefMut for StationTurn<'_, S, T, D> {
-    fn deref_mut(&mut self) -> &mut S {
-        &mut self.owned.as_mut().expect("it was not handed on").value
-    }
-}
-
-impl<S, T, D> Drop for StationTurn<'_, S, T, D> {
-    fn drop(&mut self) {
-        let Some(owned) = self.owned.take() else { return };
-        if std::thread::panicking() {
-            self.station.track.give_back(owned);
-            let policy = self.ticket.lane().lock().state.on_panic;
-            self.ticket.lose(policy, Why::Lost(Lost::Panicked));
-        } else {
-            self.station.track.end_turn(self.ticket.seq(), owned, None);
-        }
-    }
-}
-
-impl<S: fmt::Debug, T, D> fmt::Debug for StationTurn<'_, S, T, D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StationTurn")
-            .field("seq", &self.seq())
-            .field("station", &self.station.name)
-            .field("value", &**self)
-            .finish()
     }
 }

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::{error::Error, fmt, future, mem, ops::Deref, ops::DerefMut};
+use std::{error::Error, fmt, mem, ops::Deref, ops::DerefMut};
 
 /// A turn that borrows its ticket.
 ///
@@ -126,8 +126,8 @@ impl<B: BorrowMut<Ticket<T, D>>, T, D> HeldTurn<B, T, D> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn pass(self) -> PassTurn<B, T, D> {
-        PassTurn { turn: Some(self), over: false }
+    pub fn pass(self) -> PassTurn<Self> {
+        PassTurn::new(self)
     }
 
     /// The number fails, and this is why; what was done to the value stays done. What it means for the others is as for
@@ -194,18 +194,25 @@ impl<B: BorrowMut<Ticket<T, D>>, T: fmt::Debug, D> fmt::Debug for HeldTurn<B, T,
 
 // ===== future =====
 
-/// Future of [`pass`](HeldTurn::pass).
+/// Future of `pass`: hands a turn on, and lets others run. Of [`Turn`]s, and of those at [stations](super::Station) and of
+/// [keys](super::Keyed).
 #[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct PassTurn<B: BorrowMut<Ticket<T, D>>, T, D> {
+pub struct PassTurn<G> {
     /// Leaves at the first poll.
-    turn: Option<HeldTurn<B, T, D>>,
+    turn: Option<G>,
     over: bool,
 }
 
-// Nothing in here is ever pinned.
-impl<B: BorrowMut<Ticket<T, D>>, T, D> Unpin for PassTurn<B, T, D> {}
+impl<G> PassTurn<G> {
+    pub(super) fn new(turn: G) -> Self {
+        Self { turn: Some(turn), over: false }
+    }
+}
 
-impl<B: BorrowMut<Ticket<T, D>>, T, D> Future for PassTurn<B, T, D> {
+// Nothing in here is ever pinned.
+impl<G> Unpin for PassTurn<G> {}
+
+impl<G> Future for PassTurn<G> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -219,31 +226,17 @@ impl<B: BorrowMut<Ticket<T, D>>, T, D> Future for PassTurn<B, T, D> {
     }
 }
 
-impl<B: BorrowMut<Ticket<T, D>>, T, D> fmt::Debug for PassTurn<B, T, D> {
+impl<G: fmt::Debug> fmt::Debug for PassTurn<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seq = self.turn.as_ref().map(HeldTurn::seq);
-        f.debug_struct("PassTurn").field("seq", &seq).finish_non_exhaustive()
+        f.debug_struct("PassTurn").field("turn", &self.turn).field("over", &self.over).finish()
     }
 }
 
 #[cfg(feature = "futures")]
-impl<B: BorrowMut<Ticket<T, D>>, T, D> futures::future::FusedFuture for PassTurn<B, T, D> {
+impl<G> futures::future::FusedFuture for PassTurn<G> {
     fn is_terminated(&self) -> bool {
         self.over
     }
-}
-
-/// Lets others run.
-pub(super) async fn yield_once() {
-    let mut yielded = false;
-    future::poll_fn(|cx| {
-        if mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 // ===== in the lane =====
