@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 
 type Committed = Result<(), Box<dyn Error + Send + Sync>>;
 
+#[allow(clippy::unnecessary_wraps, reason = "the lane wants to know")]
 fn collect(all: &mut Vec<u64>, run: &mut Run<u64>) -> Committed {
     all.extend(run);
     Ok(())
