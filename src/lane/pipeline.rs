@@ -1,5 +1,6 @@
 //! Pipelines: a source, work by a fixed crew, and a commit in the order of the source.
 
+mod drive;
 mod report;
 mod source;
 mod stage;
@@ -13,13 +14,14 @@ pub use stage::{Nothing, Then, ThenBlocking, Work};
 use super::crew::{Crew, caught};
 use super::{Lane, LaneBuilder, Run, Ticket, builder::check_window};
 use crate::{LaneError, ManualResetEvent, WorkPanic, blocking};
+use drive::Driver;
 use report::At;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
-use std::{error::Error, fmt, future::Future, future::poll_fn, num::NonZero, thread};
+use std::{error::Error, fmt, future::Future, future::poll_fn, io, num::NonZero, thread};
 
 type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -178,7 +180,8 @@ impl<S: Source, W: Work<S::Item>> Pipeline<S, W> {
         Pipeline { source, work: then(work), lane, window, workers }
     }
 
-    /// Where items go, each in its turn. Called by whichever worker completes the head, never by two at once.
+    /// Where items go, each in its turn. Called by whichever worker completes the head, never by two at once. For async code,
+    /// [`commit_async`](Pipeline::commit_async).
     pub fn commit<C>(self, mut commit: C) -> Runnable<S, W, W::Out>
     where
         C: FnMut(W::Out) -> Fallible<()> + Send + 'static,
@@ -198,7 +201,7 @@ impl<S: Source, W: Work<S::Item>> Pipeline<S, W> {
             let committed = committed.unwrap_or_else(|panic| Err(WorkPanic::new(panic).into()));
             Ok(At::in_stage(Stage::Commit, committed)?)
         });
-        Runnable { pipeline: self, lane }
+        Runnable { pipeline: self, lane, driver: None }
     }
 }
 
@@ -209,6 +212,8 @@ type Job<T, U> = (Ticket<(), U>, T);
 pub struct Runnable<S, W, U> {
     pipeline: Pipeline<S, W>,
     lane: Lane<(), U>,
+    /// Absent where whoever completes the head commits.
+    driver: Option<Driver<U>>,
 }
 
 impl<S, W> Runnable<S, W, W::Out>
@@ -242,8 +247,11 @@ where
     {
         async move {
             let begun = Instant::now();
-            let (mut plant, lane) = self.begin();
+            let (mut plant, lane, driver) = self.begin();
             let mut tasks = tokio::task::JoinSet::new();
+            if let Some(driver) = driver {
+                tasks.spawn(driver(lane.clone()));
+            }
             let (crew, work) = (plant.ends.crew.clone(), plant.work.clone());
             let mut start = || {
                 let (crew, work) = (crew.clone(), work.clone());
@@ -277,15 +285,20 @@ where
     #[allow(clippy::missing_panics_doc, reason = "they are told")]
     pub fn blocking_run(self) -> Result<Report, Failed> {
         let begun = Instant::now();
-        let (mut plant, lane) = self.begin();
+        let (mut plant, lane, driver) = self.begin();
         let (crew, work) = (plant.ends.crew.clone(), plant.work.clone());
+        let driver = driver.map(|driver| {
+            let driver = driver(lane.clone());
+            start_thread(|| blocking::wait(driver)).unwrap_or_else(|error| no_thread(&error))
+        });
         let mut threads = Vec::new();
         let mut start = || {
             let (crew, work) = (crew.clone(), work.clone());
-            let thread = thread::Builder::new().name("pipeline".to_owned());
-            match thread.spawn(move || blocking::wait(labour(crew, work))) {
+            match start_thread(move || blocking::wait(labour(crew, work))) {
                 Ok(thread) => threads.push(thread),
-                Err(error) => assert!(!threads.is_empty(), "no thread can be started: {error}"),
+                Err(error) if threads.is_empty() => no_thread(&error),
+                // The others do it.
+                Err(_) => {}
             }
         };
         blocking::wait(plant.feed(&lane, &mut start));
@@ -293,17 +306,17 @@ where
         if drained.is_err() {
             plant.ends.crew.cancel();
         }
-        for thread in threads {
+        for thread in threads.into_iter().chain(driver) {
             let _ = thread.join();
         }
         outcome(drained, &lane, begun)
     }
 
-    #[allow(clippy::type_complexity, reason = "the two halves of one thing")]
-    fn begin(self) -> (Plant<S, W, W::Out>, Lane<(), W::Out>) {
-        let Self { pipeline: Pipeline { source, work, window, workers, .. }, lane } = self;
+    #[allow(clippy::type_complexity, reason = "the parts of one thing")]
+    fn begin(self) -> (Plant<S, W, W::Out>, Lane<(), W::Out>, Option<Driver<W::Out>>) {
+        let Self { pipeline: Pipeline { source, work, window, workers, .. }, lane, driver } = self;
         let ends = Ends { crew: Crew::new(), lane: lane.clone() };
-        (Plant { source, work: Arc::new(work), window, workers, ends }, lane)
+        (Plant { source, work: Arc::new(work), window, workers, ends }, lane, driver)
     }
 }
 
@@ -394,6 +407,15 @@ async fn labour<T, W: Work<T>>(crew: Crew<Job<T, W::Out>>, work: Arc<W>) {
             tokio::task::coop::consume_budget().await;
         }
     }
+}
+
+fn start_thread(run: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
+    thread::Builder::new().name("pipeline".to_owned()).spawn(run)
+}
+
+#[track_caller]
+fn no_thread<R>(error: &io::Error) -> R {
+    panic!("no thread can be started: {error}")
 }
 
 fn outcome<U>(drained: Result<(), LaneError>, lane: &Lane<(), U>, begun: Instant) -> Result<Report, Failed> {
