@@ -20,7 +20,7 @@ use std::{fmt, iter};
 /// skipped or failed frees all stations at once, and one error path does for all of them.
 ///
 /// A failure is positional here as well: a number above one that failed gets no turn, and
-/// [`LaneError::Poisoned`] instead. Under [`OnFailure::Tell`] only the lane's own turn tells of a gap.
+/// [`LaneError::Poisoned`](crate::LaneError::Poisoned) instead. Under [`OnFailure::Tell`] only the lane's own turn tells of a gap.
 /// Clones are handles to one station.
 ///
 /// # Examples

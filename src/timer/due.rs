@@ -48,13 +48,10 @@ impl Due {
 
     /// When the wall clock shows `time`, whatever it is set to meanwhile. Win32 a positive due time.
     ///
-    /// A `time` that has passed by the call of [`set`](crate::WaitableTimer::set) is that of the call, and periods
-    /// count from there.
-    ///
     /// If the clock is set forward beyond `time` the timer expires at once, if it is set back it expires later. On
     /// Linux, with feature `wall-clock` (on by default), who waits notices at once; elsewhere within a second. A
     /// timer that nobody waits for looks at the clock when it is asked: if the clock has passed `time` and
-    /// was set back since, `time` is still to come. A `time` in the past is the time of the setting: periods are counted from there,
+    /// was set back since, `time` is still to come. A `time` in the past is the time of the [setting](crate::WaitableTimer::set): periods are counted from there,
     /// and a completion call is told that.
     ///
     /// # Examples

@@ -2,8 +2,9 @@
 
 use super::report::At;
 use super::stage::Work;
-use super::{Fallible, Pipeline, Runnable, Source, Stage, caught};
+use super::{Fallible, Pipeline, Runnable, Source, Stage};
 use crate::WorkPanic;
+use crate::lane::crew::caught;
 use crate::lane::{CommitRun, Lane};
 use std::future::Future;
 use std::pin::Pin;
