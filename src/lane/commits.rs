@@ -119,6 +119,29 @@ impl<T, D> Commits<T, D> {
         &self.event
     }
 
+    /// The next run, or `None` at the end; `wait` is what whoever polls waits with.
+    pub(super) fn poll_run(
+        &self,
+        wait: &mut Option<WaitOwnedEvent<Manual>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<CommitRun<T, D>>> {
+        loop {
+            if let Some(waits) = wait {
+                ready!(Pin::new(waits).poll(cx));
+                *wait = None;
+            }
+            self.event.reset();
+            // Looked at after the reset: who deposits later sets it again.
+            if let Poll::Ready(run) = self.look() {
+                if run.is_none() {
+                    self.event.set(); // for the others who drive
+                }
+                return Poll::Ready(run);
+            }
+            *wait = Some(self.event.wait_owned());
+        }
+    }
+
     /// A run, or `None` at the end; pending as long as there is neither.
     fn look(&self) -> Poll<Option<CommitRun<T, D>>> {
         let mut after = After::default();
@@ -153,22 +176,9 @@ impl<T, D> Future for NextRun<'_, T, D> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let commits = this.commits.as_ref().expect("`NextRun` polled after completion");
-        loop {
-            if let Some(wait) = &mut this.wait {
-                ready!(Pin::new(wait).poll(cx));
-                this.wait = None;
-            }
-            commits.event.reset();
-            // Looked at after the reset: who deposits later sets it again.
-            if let Poll::Ready(run) = commits.look() {
-                if run.is_none() {
-                    commits.event.set(); // for the others who drive
-                }
-                this.commits = None;
-                return Poll::Ready(run);
-            }
-            this.wait = Some(commits.event.wait_owned());
-        }
+        let run = ready!(commits.poll_run(&mut this.wait, cx));
+        this.commits = None;
+        Poll::Ready(run)
     }
 }
 

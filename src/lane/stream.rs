@@ -1,13 +1,15 @@
 //! Streams whose items are worked on by several tasks and come out in order.
 
 use super::crew::{Crew, caught};
-use super::{Deposits, Lane, Ticket, builder::check_window};
-use crate::LaneError;
+use super::{Commits, Lane, Ticket, builder::check_window};
+use crate::Manual;
+use crate::futures::WaitOwnedEvent;
 use futures::stream::{FusedStream, Stream};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::{fmt, thread};
 use tokio::task::{JoinSet, coop};
 
@@ -55,7 +57,11 @@ pub trait LaneStreamExt: Stream + Sized {
             source: Some(Box::pin(self)),
             work,
             crew: Crew::new(),
-            deposits: lane.into_stream(),
+            commits: lane.commits(),
+            lane,
+            wait: None,
+            ready: VecDeque::new(),
+            over: false,
             window: u64::from(window),
             workers,
             tasks: JoinSet::new(),
@@ -75,7 +81,13 @@ pub struct InLane<S, F, Fut: Future> {
     source: Option<Pin<Box<S>>>,
     work: F,
     crew: Crew<(Ticket<(), Caught<Fut>>, Fut)>,
-    deposits: Deposits<(), Caught<Fut>>,
+    lane: Lane<(), Caught<Fut>>,
+    commits: Commits<(), Caught<Fut>>,
+    /// The wait for results, if there were none when they were last looked for.
+    wait: Option<WaitOwnedEvent<Manual>>,
+    /// Results in their order.
+    ready: VecDeque<Caught<Fut>>,
+    over: bool,
     window: u64,
     workers: usize,
     tasks: JoinSet<()>,
@@ -104,13 +116,13 @@ where
                 Poll::Pending => return,
                 Poll::Ready(None) => {
                     self.source = None;
-                    self.deposits.lane().close();
+                    self.lane.close();
                     self.crew.finish();
                 }
                 Poll::Ready(Some(item)) => {
                     let future = (self.work)(item);
                     // Nobody else takes tickets, so there is room.
-                    let Ok(ticket) = self.deposits.lane().try_ticket() else { return };
+                    let Ok(ticket) = self.lane.try_ticket() else { return };
                     self.crew.push((ticket, future));
                     self.out += 1;
                     if self.tasks.len() < self.workers {
@@ -134,7 +146,7 @@ async fn work<Fut: Future>(crew: Crew<(Ticket<(), Caught<Fut>>, Fut)>) {
 impl<S, F, Fut: Future> InLane<S, F, Fut> {
     fn stop(&mut self) {
         self.source = None;
-        self.deposits.lane().cancel();
+        self.lane.cancel();
         self.tasks.abort_all();
         self.crew.cancel();
     }
@@ -149,24 +161,32 @@ where
     type Item = Fut::Output;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.feed(cx);
-        match self.deposits.poll_deposit(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Some(Ok(Ok(result)))) => {
-                self.out -= 1;
-                Poll::Ready(Some(result))
-            }
-            Poll::Ready(Some(Ok(Err(panic)))) => {
-                self.stop();
-                resume_unwind(panic)
-            }
-            // An end that is none must not look like one.
-            Poll::Ready(Some(Err(LaneError::Poisoned(failure)))) => {
-                panic!("the runtime of `in_lane` was shut down: {failure}")
-            }
-            // After a panic.
-            Poll::Ready(Some(Err(_)) | None) => Poll::Ready(None),
+        let this = &mut *self;
+        if this.over {
+            return Poll::Ready(None);
         }
+        this.feed(cx);
+        if this.ready.is_empty() {
+            // All that are ready, under one lock; those behind the first one still count as out.
+            let Some(mut run) = ready!(this.commits.poll_run(&mut this.wait, cx)) else {
+                this.over = true;
+                // An end that is none must not look like one.
+                let failure = this.lane.failure();
+                if let Some(failure) = failure {
+                    panic!("the runtime of `in_lane` was shut down: {failure}");
+                }
+                return Poll::Ready(None);
+            };
+            this.ready.extend(run.by_ref());
+            run.done();
+        }
+        let Some(result) = this.ready.pop_front() else { return Poll::Ready(None) };
+        this.out -= 1;
+        Poll::Ready(Some(result.unwrap_or_else(|panic| {
+            this.over = true;
+            this.stop();
+            resume_unwind(panic)
+        })))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -183,7 +203,7 @@ where
     Fut: Future<Output: Send + 'static> + Send + 'static,
 {
     fn is_terminated(&self) -> bool {
-        self.deposits.is_terminated()
+        self.over
     }
 }
 
@@ -196,7 +216,7 @@ impl<S, F, Fut: Future> Drop for InLane<S, F, Fut> {
 impl<S, F, Fut: Future> fmt::Debug for InLane<S, F, Fut> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InLane")
-            .field("deposits", &self.deposits)
+            .field("lane", &self.lane)
             .field("workers", &self.workers)
             .field("out", &self.out)
             .finish_non_exhaustive()
