@@ -156,7 +156,8 @@ impl ApcQueue {
     /// answer comes first: if it can be had, the calls stay queued. If not, and calls are queued (before or during
     /// the wait), the wait is withdrawn in one step and dropped, as if it had never been made; and then the calls
     /// are made, all in one poll unless one of them [waits](ApcHandle::queue_async). A signal that belongs to the
-    /// wait stays given. A future that is not of this crate is polled a last time and dropped.
+    /// wait stays given. A future that is not of this crate is polled a last time and dropped. If all calls are
+    /// [taken back](ApcRoutine::withdraw) while the wait is being withdrawn for them, it begins anew, at the end of its line.
     ///
     /// For a deadline put the runtime's timeout around it, for example
     /// `tokio::time::timeout(d, queue.alertable(wait))`: the object comes first, then the calls, then the

@@ -49,8 +49,11 @@ impl Clock {
     ///
     /// The monotonic one is tokio's in a tokio runtime, so that a test that pauses it sees timers follow
     /// (feature `tokio`), and [`Instant`] elsewhere; the two agree unless tokio's is paused. A paused clock is seen only inside its
-    /// runtime. The wall clock is [`SystemTime`], which tokio does not pause: to wait for [`Due::at`](crate::Due::at) under a paused
-    /// clock keeps a processor busy until that time has come, and lets tokio's clock race ahead. Take a [`ManualClock`] there.
+    /// runtime.
+    ///
+    /// The wall clock is [`SystemTime`], and where tokio's clock was paused or advanced it is off by as much: an hour there is an hour
+    /// of both clocks. A test on a paused clock counts from [`wall`](Clock::wall), and not from `SystemTime::now`, which tokio does
+    /// not pause. What it shows then is exact to the time that it takes to read the machine's clocks; a [`ManualClock`] is exact.
     ///
     /// # Examples
     ///
@@ -96,7 +99,7 @@ impl Clock {
     #[must_use]
     pub fn wall(&self) -> SystemTime {
         match &self.0 {
-            Source::System => SystemTime::now(),
+            Source::System => home::wall(),
             Source::Manual(hands) => hands.wall(),
         }
     }

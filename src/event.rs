@@ -11,22 +11,14 @@
 //! the next in line, or sets the event; but if the event was reset since, or if it was a pulse, only
 //! somebody who stood in line at the signal can have it.
 
-mod owned;
+mod wait;
 
-pub use owned::WaitOwnedEvent;
+pub use wait::{AwaitEvent, WaitEvent, WaitOwnedEvent};
 
-use crate::dispatch::{
-    Answer, Halves, Header, Leave, Offer, Part, Policy, Signals, Verdict, Wait, drop_part, poll_part,
-};
+use crate::dispatch::{Header, Leave, Offer, Policy, Signals, Verdict, Wait};
 use std::convert::Infallible;
 use std::marker::PhantomData;
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{fmt, sync::Arc};
 
 // ===== policy: pure, knows no waiter =====
 
@@ -326,7 +318,33 @@ impl<K: Kind> Event<K> {
     /// ```
     #[inline]
     pub fn wait(&self) -> WaitEvent<'_, K> {
-        WaitEvent { event: Some(self), wait: Wait::new((), 0, Leave::Vacant) }
+        AwaitEvent::new(self)
+    }
+
+    /// [`wait`](Event::wait) that has a handle of its own, for what stores the future or moves it to another
+    /// task.
+    ///
+    /// # Cancel safety
+    ///
+    /// As `wait`.
+    ///
+    /// # Panics
+    ///
+    /// The future panics if it is polled again after it answered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::ManualResetEvent;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let wait = ManualResetEvent::new(true).wait_owned(); // the last handle to it
+    /// tokio::spawn(wait).await.unwrap();
+    /// # }
+    /// ```
+    #[inline]
+    pub fn wait_owned(&self) -> WaitOwnedEvent<K> {
+        AwaitEvent::new(self.clone())
     }
 
     #[inline]
@@ -378,57 +396,4 @@ impl<K: Kind> Signals for &Event<K> {
     }
 
     fn signaled(self) {}
-}
-
-// ===== future =====
-
-/// Future of [`Event::wait`].
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct WaitEvent<'a, K: Kind> {
-    /// Leaves with the answer.
-    event: Option<&'a Event<K>>,
-    wait: Wait<Flag>,
-}
-
-impl<K: Kind> Part for WaitEvent<'_, K> {
-    type Policy = Flag;
-
-    #[inline]
-    fn wait(&mut self) -> Option<Halves<'_, Flag>> {
-        Some((&self.event?.header, &mut self.wait))
-    }
-
-    #[inline]
-    fn finish(&mut self, _: Answer<Flag>) {
-        self.event = None;
-    }
-}
-
-impl<K: Kind> Future for WaitEvent<'_, K> {
-    type Output = ();
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        poll_part(&mut *self, cx, "WaitEvent")
-    }
-}
-
-impl<K: Kind> Drop for WaitEvent<'_, K> {
-    #[inline]
-    fn drop(&mut self) {
-        drop_part(self);
-    }
-}
-
-impl<K: Kind> fmt::Debug for WaitEvent<'_, K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WaitEvent").field("event", &self.event).finish_non_exhaustive()
-    }
-}
-
-#[cfg(feature = "futures")]
-impl<K: Kind> futures::future::FusedFuture for WaitEvent<'_, K> {
-    fn is_terminated(&self) -> bool {
-        self.event.is_none()
-    }
 }

@@ -2,7 +2,7 @@
 
 pub use crate::apc::{AlertableWait, DrainApcs};
 pub use crate::baton::Acquire;
-pub use crate::event::{WaitEvent, WaitOwnedEvent};
+pub use crate::event::{AwaitEvent, WaitEvent, WaitOwnedEvent};
 pub use crate::lane::{
     DrainLane, NextRun, NextTicket, NextTickets, PassTurn, ReachNumber, TakeKeyTurn, TakeTurn, TakeTurnAt,
 };

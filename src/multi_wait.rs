@@ -25,7 +25,7 @@ pub use until::{Until, until};
 
 use crate::dispatch::{Object, Record, Signals, is_last_call};
 use crate::error::WaitError;
-use list::{Driven, List, Slot};
+use list::{Driven, List, Slot, attend, drive, part};
 use std::{
     fmt,
     future::Future,
@@ -108,7 +108,7 @@ impl<L: WaitList> Future for WaitAny<L> {
             None => first_any(list, &mut this.record, cx),
             Some(record) => again_any(list, &Arc::clone(record), &mut this.record, cx),
         };
-        let Some(index) = answered else { return Poll::Pending };
+        let Some(index) = answered else { return attend(list, cx) };
         this.record = None;
         let answer = list.any(index).expect("the member at the index was answered");
         this.list = None;
@@ -169,20 +169,6 @@ fn again_any(
 fn collect(list: &mut impl List, index: usize) -> Option<usize> {
     part(list, Some(index));
     list.slot(index).collect().then_some(index)
-}
-
-/// Takes all members but one out of their lines.
-fn part(list: &mut impl List, but: Option<usize>) {
-    for index in (0..list.len()).filter(|&index| Some(index) != but) {
-        list.slot(index).part();
-    }
-}
-
-/// Lets members that need it make progress.
-fn drive(list: &mut impl List, cx: &mut Context<'_>) {
-    for index in 0..list.len() {
-        list.slot(index).drive(cx);
-    }
 }
 
 #[cfg(feature = "futures")]
@@ -283,7 +269,7 @@ impl<L: WaitList> Future for WaitAll<L> {
                 return Poll::Pending;
             }
             if !record.is_claimed(cx.waker()) {
-                return Poll::Pending;
+                return attend(list, cx);
             }
         }
         let answer = answered.and_then(|()| collect_all(list));
@@ -444,7 +430,11 @@ impl<S: Signal, T: Waitable> Future for SignalAndWait<S, T> {
             signal.signaled();
             this.record = Some(record);
         }
-        this.again(cx).map(Ok)
+        let polled = this.again(cx);
+        if polled.is_pending() && !is_last_call(cx.waker()) {
+            this.slot.attend();
+        }
+        polled.map(Ok)
     }
 }
 

@@ -150,6 +150,10 @@ fn expire(state: u64, stamp: Stamp, repeats: bool) -> Result<(u64, ()), ()> {
 /// started when it is first needed. A runtime that is shut down hands its ringing on to that thread. A current-thread
 /// runtime that is entered and not run rings for nobody, as its own sleeps show; the blocking forms do not depend on it.
 ///
+/// Whether a runtime keeps time tokio tells only by a panic, which is caught. In a program built with `panic = "abort"`
+/// it cannot be: a task that waits there in a runtime without time ends the program, as a sleep of tokio's would. Call
+/// `enable_time` on its builder, or wait by the blocking forms.
+///
 /// # Order
 ///
 /// Waiters are released in the order of their first poll, tasks and threads in one line; a newcomer never overtakes.

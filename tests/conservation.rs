@@ -34,7 +34,7 @@ fn watched(test: impl FnOnce(&AtomicU64) + Send + 'static) {
         })
     };
     let mut seen = u64::MAX;
-    while end.recv_timeout(Duration::from_secs(20)) == Err(RecvTimeoutError::Timeout) {
+    while end.recv_timeout(Duration::from_secs(150)) == Err(RecvTimeoutError::Timeout) {
         let now = progress.swap(0, SeqCst);
         assert!(now > 0 || seen > 0, "it hangs");
         seen = now;

@@ -8,11 +8,13 @@ use batons::{Alertable, ApcQueue, AutoResetEvent, NameError, Namespace};
 use loom::future::block_on;
 use loom::thread;
 use std::future::{Future, pending};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 /// Explores the interleavings with at most `preemptions` forced switches.
 fn model(preemptions: usize, body: impl Fn() + Send + Sync + 'static) {
@@ -168,5 +170,54 @@ fn a_name_that_is_closed_and_made_anew_at_once_is_not_lost() {
         assert_eq!(opened.is_set(), !new.existed());
         drop((new, opened));
         assert_eq!(names.open::<AutoResetEvent>("x").unwrap_err(), NameError::NotFound);
+    });
+}
+
+/// Fails if a call that was begun is noted again before it is in the list again: taken back in between, it leaves an entry
+/// that is no call there, for which alertable waits are withdrawn.
+#[test]
+fn a_routine_that_is_put_back_can_be_taken_back_whole() {
+    /// A wait that panics as it is withdrawn for a call.
+    struct Bad;
+
+    impl Future for Bad {
+        type Output = ();
+
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Pending
+        }
+    }
+
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            resume_unwind(Box::new("dropped"));
+        }
+    }
+
+    model(2, || {
+        let (queue, made) = (ApcQueue::new(), Made::default());
+        let counting = made.clone();
+        let routine = queue.handle().routine(move |()| {
+            counting.0.fetch_add(1, SeqCst);
+        });
+        routine.queue(());
+        let owner = {
+            let routine = routine.clone();
+            thread::spawn(move || routine.withdraw())
+        };
+        let mut wait = Box::pin(queue.alertable(Bad));
+        let mut poll = || wait.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let polled = catch_unwind(AssertUnwindSafe(&mut poll));
+        // Not begun, it stands in line still, and its drop would panic here.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(wait)));
+        assert!(polled.is_err() || dropped.is_err());
+        let withdrawn = owner.join().unwrap();
+        assert_eq!(queue.pending(), usize::from(!withdrawn));
+        assert_eq!(
+            (block_on(queue.drain()), made.count()),
+            (usize::from(!withdrawn), usize::from(!withdrawn))
+        );
+        assert!(routine.queue(()));
+        assert_eq!(block_on(queue.drain()), 1);
     });
 }

@@ -2,16 +2,20 @@
 
 mod common;
 
-use batons::{Alertable::Alerted, ApcQueue, CompletionPort, Due, ManualClock, WaitableTimer, blocking};
-use common::{calling_waker, counted, panic_of, poll_with};
+use batons::{
+    Alertable::Alerted, ApcQueue, CompletionPort, Due, ManualClock, ManualResetEvent, WaitableTimer, blocking,
+};
+use common::{calling_waker, counted, must_end, panic_of, poll_with, until};
 use std::{
+    any::Any,
     future::pending,
-    panic::AssertUnwindSafe,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     task::Waker,
+    thread,
     time::{Duration, Instant},
 };
 use tokio_test::{assert_pending, assert_ready, assert_ready_eq, assert_ready_ok};
@@ -121,6 +125,65 @@ fn a_waker_that_panics_at_an_alert_does_not_end_the_setting() {
     assert_eq!(blocking::wait(queue.drain()), 1);
     clock.advance(SECOND);
     assert_eq!(queue.pending(), 1);
+}
+
+/// What a panic carries, and panics in its turn when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        resume_unwind(Box::new("dropped"));
+    }
+}
+
+/// Without a runtime one thread rings for the whole process.
+#[test]
+fn a_waker_that_panics_on_the_thread_that_rings_for_all_does_not_end_it() {
+    let soon = Duration::from_millis(1);
+    let payloads: [fn() -> Box<dyn Any + Send>; 2] = [|| Box::new("a waker"), || Box::new(Bomb)];
+    for payload in payloads {
+        must_end(move || {
+            let there = Arc::<AtomicBool>::default();
+            while !there.load(Relaxed) {
+                let (timer, woken) = (WaitableTimer::auto(), Arc::<AtomicBool>::default());
+                let waker = calling_waker({
+                    let (there, woken) = (Arc::clone(&there), Arc::clone(&woken));
+                    let here = thread::current().id();
+                    move || {
+                        // A thread that is late finds the timer due itself.
+                        there.store(thread::current().id() != here, Relaxed);
+                        woken.store(true, Relaxed);
+                        resume_unwind(payload());
+                    }
+                });
+                let mut wait = timer.wait();
+                assert_pending!(poll_with(&mut wait, &waker));
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| timer.set(Due::after(soon), None))) {
+                    std::mem::forget(panic);
+                }
+                until(&true, || woken.load(Relaxed));
+            }
+            for _ in 0..3 {
+                let timer = WaitableTimer::auto();
+                timer.set(Due::after(soon), None);
+                timer.blocking_wait();
+            }
+        });
+    }
+}
+
+#[test]
+fn a_panic_that_panics_when_it_is_dropped_keeps_nobody_from_being_woken() {
+    let event = ManualResetEvent::new(false);
+    let mut bad = [event.wait(), event.wait()];
+    for wait in &mut bad {
+        assert_pending!(poll_with(wait, &calling_waker(|| resume_unwind(Box::new(Bomb)))));
+    }
+    let mut next = counted(event.wait());
+    assert_pending!(next.poll());
+    let panic = catch_unwind(AssertUnwindSafe(|| event.set())).expect_err("the first panic goes on");
+    std::mem::forget(panic);
+    assert_eq!(next.wakes(), 1);
 }
 
 // ===== queues =====

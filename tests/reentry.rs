@@ -196,7 +196,7 @@ fn must_end(what: &str, trial: impl FnOnce() + Send + 'static) {
         trial();
         let _ = ended.send(());
     });
-    match end.recv_timeout(Duration::from_secs(20)) {
+    match end.recv_timeout(Duration::from_secs(300)) {
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("hangs: {what}"),
         _ => thread.join().unwrap_or_else(|_| panic!("fails: {what}")),
     }

@@ -283,7 +283,7 @@ fn under_threads_and_tasks_every_number_is_used_up_once_and_in_order() {
     };
     // Only to turn a hang into a failure: without any progress for so long, it is one.
     let mut seen = 0;
-    while end.recv_timeout(Duration::from_secs(30)) == Err(RecvTimeoutError::Timeout) {
+    while end.recv_timeout(Duration::from_secs(150)) == Err(RecvTimeoutError::Timeout) {
         let progress = books.progress.load(SeqCst);
         assert_ne!(progress, seen, "no progress: {}", books.baton.snapshot());
         seen = progress;

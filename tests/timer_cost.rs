@@ -1,7 +1,7 @@
 //! What a timer costs: no allocation but itself, no thread and no task while nobody waits, little memory.
 
-use batons::{Due, WaitableTimer};
-use std::time::Duration;
+use batons::{Due, ManualResetEvent, WaitableTimer, blocking};
+use std::time::{Duration, SystemTime};
 
 const MANY: usize = 100_000;
 const FAR: Duration = Duration::from_secs(100_000);
@@ -39,6 +39,16 @@ fn a_timer_that_nobody_waits_for_costs_its_memory_and_nothing_else() {
         }
     });
     assert_eq!(info.count_total, 0, "allocations by set, cancel and try_wait");
+    let (ready, wall) = (ManualResetEvent::new(true), WaitableTimer::auto());
+    wall.set(Due::at(SystemTime::now() + FAR), None);
+    ready.blocking_wait(); // what a thread waits by is there from now on
+    let info = allocation_counter::measure(|| {
+        for timer in &timers[..100] {
+            let answered = blocking::wait_any((timer.wait(), wall.wait(), ready.wait()));
+            assert_eq!(answered.expect("nothing is refused").0, 2);
+        }
+    });
+    assert_eq!(info.count_total, 0, "allocations by waits that another member answers at once");
     #[cfg(target_os = "linux")]
     assert_eq!(threads_named("futures-timer") + threads_named("batons-wall"), 0);
 }

@@ -1,5 +1,7 @@
 //! Timers in tokio runtimes, in none, and in several: who rings, and that nobody hangs.
 
+#[cfg(feature = "tokio")]
+use batons::Clock;
 use batons::{Due, WaitableTimer, blocking, wait_any};
 use common::{counted, must_end};
 use std::future::Future;
@@ -101,6 +103,24 @@ async fn a_set_from_another_task_rings_for_who_waits_already() {
     let begin = time::Instant::now();
     waiter.await.unwrap();
     assert_eq!(begin.elapsed(), SECOND * 2);
+}
+
+#[cfg(feature = "tokio")]
+#[tokio::test(start_paused = true)]
+async fn a_due_time_of_the_wall_clock_follows_the_paused_clock() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    time::advance(HOUR * 24).await;
+    let clock = Clock::system();
+    for due in [clock.wall() + HOUR, clock.wall() + HOUR * 2] {
+        let (timer, begin) = (WaitableTimer::auto(), time::Instant::now());
+        timer.set(Due::at(due), None);
+        assert!(!timer.try_wait());
+        time::timeout(HOUR * 3, timer.wait()).await.expect("it is due before");
+        // The clocks of the machine cannot be read at one instant.
+        let off = begin.elapsed().abs_diff(HOUR);
+        assert!(off < SECOND, "{off:?}");
+        assert!(clock.wall() + SECOND > due);
+    }
 }
 
 // ===== no runtime, and the wall clock =====

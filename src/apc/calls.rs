@@ -65,8 +65,8 @@ pub(super) trait Noted: Send + Sync {
     /// Whether it is still due at `place`. It can no longer be taken back then.
     fn begin(&self, place: u64) -> bool;
 
-    /// It was not made: it is due at `place` as before.
-    fn put_back(&self, place: u64);
+    /// It was not made: it goes back into the list, due at `place` as before.
+    fn put_back(self: Arc<Self>, place: u64);
 
     /// Makes it.
     fn make(self: Arc<Self>);
@@ -199,18 +199,21 @@ impl Calls {
 
     /// Puts back a call that was begun and not ended: before all that were queued after it. If the list was
     /// closed meanwhile, the call is dropped.
-    fn put_back(&self, mut call: Apc) {
-        if let Work::Routine(noted) = call.work.get_mut() {
-            noted.put_back(call.place);
+    fn put_back(&self, call: Apc) {
+        match call.work.into_inner() {
+            Work::Routine(noted) => noted.put_back(call.place),
+            work => drop(self.insert(call.place, work)),
         }
+    }
+
+    /// Puts `work` back to its place, or gives it back if the list is closed, to be dropped outside any lock.
+    pub(super) fn insert(&self, place: u64, work: Work) -> Result<(), Work> {
         let mut list = self.list.lock();
         if list.closed {
-            // The lock first: the call is foreign (R3).
-            drop(list);
-            drop(call);
-        } else {
-            list.queued.insert(call.place, call);
+            return Err(work);
         }
+        list.queued.insert(place, Apc { place, work: Lock::new(work) });
+        Ok(())
     }
 
     /// Sees to it that calls that were left are noticed by another wait.

@@ -165,10 +165,13 @@ impl<T: Copy + Send + 'static> Noted for Inner<T> {
         }
     }
 
-    fn put_back(&self, place: u64) {
+    fn put_back(self: Arc<Self>, place: u64) {
         let mut state = self.state.lock();
         if let Note::Begun { told: Some(told), .. } = state.note {
-            state.note = Note::Queued { place, told };
+            // In one section, so that whoever takes it back finds it in the list or not noted.
+            let this: Arc<dyn Noted> = Arc::clone(&self) as _;
+            let back = self.calls.insert(place, Work::Routine(this));
+            state.note = back.map_or(Note::Nothing, |()| Note::Queued { place, told });
         }
     }
 

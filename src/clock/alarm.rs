@@ -207,7 +207,7 @@ mod runtime {
             if TIMELESS.try_with(Cell::get).is_ok_and(timeless) {
                 return None;
             }
-            // tokio has no way to ask whether a runtime keeps time.
+            // tokio has no other way to ask whether a runtime keeps time. With `panic = "abort"` this ends the program.
             let slept = catch_unwind(AssertUnwindSafe(|| Self::try_until(kept, runtime, deadline, waker)));
             slept.unwrap_or_else(|_| {
                 let _ = TIMELESS.try_with(|last| last.set(Some(home)));

@@ -1,7 +1,7 @@
 //! Who turns the clock for a waiter: the runtime that polls it, or else a thread of the process.
 
 use std::cell::Cell;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// The monotonic time, as the calling task or thread sees it.
 #[cfg(feature = "tokio")]
@@ -12,6 +12,22 @@ pub(super) fn now() -> Instant {
 #[cfg(not(feature = "tokio"))]
 pub(super) fn now() -> Instant {
     Instant::now()
+}
+
+/// The time of the wall clock, as the calling task or thread sees it: in a runtime whose clock was paused or advanced it goes
+/// with that one. Otherwise who waits there for a due time of it would be rung for again and again, since every ring of a
+/// paused clock comes at once and the wall clock does not move.
+pub(super) fn wall() -> SystemTime {
+    let (before, seen, wall, after) = (Instant::now(), now(), SystemTime::now(), Instant::now());
+    if before <= seen && seen <= after {
+        return wall;
+    }
+    // Against the later reading: never ahead of the time, so that nothing expires early.
+    let shifted = match seen.checked_duration_since(after) {
+        Some(ahead) => wall.checked_add(ahead),
+        None => wall.checked_sub(after - seen),
+    };
+    shifted.unwrap_or(wall)
 }
 
 /// Who can ring for a waiter.

@@ -16,10 +16,10 @@ mod strays;
 mod tests;
 mod waiter;
 
-pub(crate) use calls::Calls;
+pub(crate) use calls::{Calls, call_each};
 pub(crate) use header::{Answer, Header};
 pub(crate) use holdings::Holdings;
-pub(crate) use place::{Leave, Place, call_each};
+pub(crate) use place::{Leave, Place};
 pub(crate) use policy::{Due, Offer, Policy, Standing, Verdict};
 pub(crate) use record::{Member, Object, Record};
 pub(crate) use routine::Routine;

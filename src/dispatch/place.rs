@@ -1,10 +1,10 @@
 //! Who stands in an object's line, and who was granted and has not looked yet.
 
 use super::Policy;
+use super::calls::call_each;
 use super::header::Answer;
 use super::line::Line;
 use super::record::Record;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -214,17 +214,4 @@ pub(super) fn wake_all<P: Policy>(places: Vec<Place<P>>) {
 /// Wakes every waker, whatever one of them does.
 fn wake_each(wakers: impl Iterator<Item = Waker>) {
     call_each(wakers.map(|waker| || waker.wake()));
-}
-
-/// Makes every call. One that panics does not keep the others from being made; the first panic goes on
-/// afterwards.
-pub(crate) fn call_each<F: FnOnce()>(calls: impl Iterator<Item = F>) {
-    let mut first = None;
-    for call in calls {
-        // The state was settled before the lock was released; a panic leaves nothing half done.
-        first = first.or(catch_unwind(AssertUnwindSafe(call)).err());
-    }
-    if let Some(panic) = first {
-        resume_unwind(panic);
-    }
 }

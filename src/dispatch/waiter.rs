@@ -235,6 +235,9 @@ pub trait Part: Future + Unpin {
     fn drive(&mut self, cx: &mut Context<'_>) {
         let _ = cx;
     }
+
+    /// The poll ends without an answer: sees to it that something will signal its object, if that is up to the future itself.
+    fn attend(&mut self) {}
 }
 
 /// What can be signaled in one step with the beginning of a wait.

@@ -1,6 +1,6 @@
 //! Lists of waits: arrays, vectors and tuples, driven alike.
 
-use crate::dispatch::{Member, Part, Record};
+use crate::dispatch::{Member, Part, Record, is_last_call};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -116,6 +116,7 @@ pub trait Driven {
     /// What identifies its object.
     fn id(&mut self) -> Option<u64>;
     fn drive(&mut self, cx: &mut Context<'_>);
+    fn attend(&mut self);
     /// Asks without standing in line; true if it was answered.
     fn ask(&mut self) -> bool;
     /// Stands in line as a place of `record`; true if it was answered instead.
@@ -167,6 +168,10 @@ impl<T: Part> Driven for Slot<T> {
         self.part.drive(cx);
     }
 
+    fn attend(&mut self) {
+        self.part.attend();
+    }
+
     fn ask(&mut self) -> bool {
         let answer = self.part.wait().and_then(|(header, wait)| wait.now(header));
         self.output = answer.map(|answer| self.part.finish(answer));
@@ -211,6 +216,31 @@ impl<T: Part> Driven for Slot<T> {
         if let Some((header, wait)) = self.part.wait() {
             wait.part(header);
         }
+    }
+}
+
+// ===== all members at once =====
+
+/// Takes all members but one out of their lines.
+pub(super) fn part(list: &mut impl List, but: Option<usize>) {
+    for index in (0..list.len()).filter(|&index| Some(index) != but) {
+        list.slot(index).part();
+    }
+}
+
+/// The end of a poll without an answer: the members see to it that they are signaled. Not before, since what is
+/// answered at once needs nobody who rings.
+pub(super) fn attend<T>(list: &mut impl List, cx: &Context<'_>) -> Poll<T> {
+    for index in (0..list.len()).filter(|_| !is_last_call(cx.waker())) {
+        list.slot(index).attend();
+    }
+    Poll::Pending
+}
+
+/// Lets members that need it make progress.
+pub(super) fn drive(list: &mut impl List, cx: &mut Context<'_>) {
+    for index in 0..list.len() {
+        list.slot(index).drive(cx);
     }
 }
 

@@ -395,6 +395,7 @@ impl Wake for Ring {
             let mut calls = Calls::default();
             core.ring(&mut calls);
             calls.make(|| drop(core));
+            calls.end_quietly();
         }
     }
 }

@@ -54,6 +54,8 @@ impl Due {
     /// was set back since, `time` is still to come. A `time` in the past is the time of the [setting](crate::WaitableTimer::set): periods are counted from there,
     /// and a completion call is told that.
     ///
+    /// Under a paused clock of tokio count from [`Clock::wall`](crate::Clock::wall); see [`Clock::system`](crate::Clock::system).
+    ///
     /// # Examples
     ///
     /// ```

@@ -24,13 +24,6 @@ impl<'a> WaitTimer<'a> {
         Self { timer: Some(timer), wait: Wait::new((), 0, Leave::Vacant), attends: false }
     }
 
-    /// Sees to it that somebody rings.
-    fn attend(&mut self) {
-        if let Some(timer) = self.timer {
-            timer.core.attend(!std::mem::replace(&mut self.attends, true));
-        }
-    }
-
     fn unattend(&mut self, answered: bool) {
         if let Some(timer) = self.timer.filter(|_| std::mem::take(&mut self.attends)) {
             timer.core.unattend(answered);
@@ -50,12 +43,16 @@ impl Part for WaitTimer<'_> {
         self.timer = None;
     }
 
-    fn drive(&mut self, cx: &mut Context<'_>) {
+    fn drive(&mut self, _: &mut Context<'_>) {
         if let Some(timer) = self.timer {
             timer.core.settle();
         }
-        if !is_last_call(cx.waker()) {
-            self.attend();
+    }
+
+    // Once it stands in line, and only then: a timer that is set needs nobody who rings.
+    fn attend(&mut self) {
+        if let Some(timer) = self.timer {
+            timer.core.attend(!std::mem::replace(&mut self.attends, true));
         }
     }
 }
@@ -65,11 +62,8 @@ impl Future for WaitTimer<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        if let Some(timer) = this.timer {
-            timer.core.settle();
-        }
+        this.drive(cx);
         let answer = poll_part(this, cx, "WaitTimer");
-        // After it stands in line, and only then: a timer that is set needs nobody who rings.
         if answer.is_pending() && !is_last_call(cx.waker()) {
             this.attend();
         }
