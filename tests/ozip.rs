@@ -4,13 +4,15 @@
 mod pack;
 mod util {
     pub(crate) mod examples;
+    pub(crate) mod folders;
 }
 
 use std::fs;
 use std::io::{Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use util::examples::{code, here, program, told};
+use util::folders::names;
 use zip::ZipArchive;
 
 /// Folders, files of many sizes, and on Unix links and something that can be executed.
@@ -100,13 +102,6 @@ fn the_tools_agree() {
         assert!(report.contains("NOT VERIFIED") && !report.contains("PASS"), "{report}");
         assert_eq!(code(&ended), 2);
     }
-}
-
-fn names(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).expect("a folder");
-    let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name().into()).collect();
-    names.sort();
-    names
 }
 
 #[test]
