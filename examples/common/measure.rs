@@ -61,6 +61,12 @@ impl Taken {
         self.wall.as_secs_f64().max(1e-9)
     }
 
+    pub(crate) fn memory(&self) -> String {
+        #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+        let mega = self.memory as f64 / 1e6;
+        format!("{mega:.1} MB")
+    }
+
     /// How many times as long as this one the other one took.
     pub(crate) fn speedup_over(&self, other: &Self) -> f64 {
         other.seconds() / self.seconds()
@@ -85,9 +91,7 @@ impl fmt::Display for Taken {
             write!(f, "  first byte {:>5.1} ms", self.first.as_secs_f64() * 1e3)?;
         }
         if self.memory > 0 {
-            #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-            let mega = self.memory as f64 / 1e6;
-            write!(f, "  memory {mega:>6.1} MB")?;
+            write!(f, "  memory {:>9}", self.memory())?;
         }
         Ok(())
     }
