@@ -34,7 +34,7 @@ pub(crate) fn sysroot() -> PathBuf {
 /// A part of the documentation that comes with the toolchain, or else what the system has.
 #[allow(dead_code, reason = "not every demonstration needs it")]
 pub(crate) fn documentation(part: &str) -> Result<PathBuf, String> {
-    let ours = sysroot().join("share/doc/rust/html").join(part);
+    let ours = sysroot().join("share/doc/rust").join(part);
     let found = [ours, "/usr/share/doc".into(), "/usr/include".into()].into_iter().find(|it| it.is_dir());
     found.ok_or_else(|| "there is no documentation here; name a DIR".to_owned())
 }

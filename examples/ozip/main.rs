@@ -119,7 +119,7 @@ fn way(name: &str) -> Result<Way, String> {
 
 fn run(options: &Options) -> Result<ExitCode, Fault> {
     if options.compare {
-        let folder = options.paths.first().cloned().map_or_else(|| tools::documentation("std"), Ok)?;
+        let folder = options.paths.first().cloned().map_or_else(|| tools::documentation("html/std"), Ok)?;
         is_folder(&folder)?;
         return Ok(compare::with_others(&folder, options.threads, options.runs)?);
     }
