@@ -1,6 +1,6 @@
 //! `aof --verify`: every write that was answered is in the file, says a real Redis, after `kill -9` and after a disk that was full.
 
-use crate::harness::{self, Client, Process, Verdict, bulk};
+use crate::harness::{Client, Process, Verdict, bulk};
 use crate::log::NAME;
 use crate::protocol::encode_command;
 use crate::tools;

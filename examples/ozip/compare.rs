@@ -97,15 +97,13 @@ fn measure(folder: &Path, archive: &Path, threads: usize) -> Result<(), String> 
         (format!("as they are done -j{threads}"), threads, "as-done"),
         (format!("par_iter and turns -j{threads}"), threads, "turns"),
     ];
-    let taken: [Taken; 6] = in_turns(|who| match rows.get(who) {
-        Some(&(_, threads, way)) => {
-            Taken::program(ozip(folder, archive, threads)?.args(["--way", way]), &[0])
+    let taken: [Taken; 6] = in_turns(|who| {
+        if let Some(&(_, threads, way)) = rows.get(who) {
+            return Taken::program(ozip(folder, archive, threads)?.args(["--way", way]), &[0]);
         }
-        None => {
-            remove(archive)?;
-            let mut zip = Command::new("zip");
-            Taken::program(zip.arg("-rqX").arg(archive).arg(".").current_dir(folder), &[0])
-        }
+        remove(archive)?;
+        let mut zip = Command::new("zip");
+        Taken::program(zip.arg("-rqX").arg(archive).arg(".").current_dir(folder), &[0])
     })?;
     let names = rows.iter().map(|row| &*row.0).chain(["zip -rqX"]);
     let [ours, alone, collect, ..] = taken;

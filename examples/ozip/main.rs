@@ -145,13 +145,13 @@ fn make(output: &Path, folder: &Path, options: &Options) -> Result<(), Fault> {
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let file = builder.prefix(".ozip-").tempfile_in(into)?;
     let writer = BufWriter::with_capacity(1 << 20, file);
-    let fill = match options.way {
+    let way = match options.way {
         Way::Deposit => pack::pack,
         Way::Collect => others::collect,
         Way::AsDone => others::as_done,
         Way::Turns => others::turns,
     };
-    let writer = fill(folder, options.threads, writer)?;
+    let writer = way(folder, options.threads, writer)?;
     let file = writer.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     file.persist_noclobber(output).map_err(|refused| format!("{}: {}", output.display(), refused.error))?;
     Ok(())

@@ -83,14 +83,7 @@ struct Work<R, W, P> {
     pack: P,
 }
 
-impl<R: Read, W: Write, P: Fn(&mut Block) -> io::Result<()>> Work<R, W, P> {
-    fn handle(&self) -> Self
-    where
-        P: Clone,
-    {
-        Self { reading: self.reading.clone(), writing: self.writing.clone(), pack: self.pack.clone() }
-    }
-
+impl<R: Read + Send, W: Write + Send, P: Fn(&mut Block) -> io::Result<()> + Sync> Work<R, W, P> {
     /// Reads the next block; the ticket to write it has its number. `None` where the input ends.
     async fn next(&self, block: &mut Block) -> Result<Option<Ticket<Output<W>, Packed>>, LaneError> {
         let mut place = self.reading.ticket().await?;
@@ -108,41 +101,30 @@ impl<R: Read, W: Write, P: Fn(&mut Block) -> io::Result<()>> Work<R, W, P> {
     }
 
     /// The life of a member, task or thread. It ends with the input; and with an error where another one has failed.
-    async fn member(self) -> Result<(), LaneError> {
+    async fn member(self: Arc<Self>) -> Result<(), LaneError> {
         let mut block = Block::new();
-        while let Some(mut ticket) = self.next(&mut block).await? {
+        loop {
+            let Some(mut ticket) = self.next(&mut block).await? else { break };
             if let Err(why) = (self.pack)(&mut block) {
-                ticket.fail(Undone("compressed", why));
-                break;
+                break ticket.fail(Undone("compressed", why));
             }
             let mut output = ticket.turn().await?;
             match output.write(&block) {
                 Ok(()) => output.pass().await,
-                Err(why) => {
-                    output.fail(Undone("written", why));
-                    break;
-                }
+                Err(why) => break output.fail(Undone("written", why)),
             }
         }
         Ok(())
     }
-}
 
-impl<R, W, P> Work<R, W, P>
-where
-    R: Read,
-    W: Write + Send + 'static,
-    P: Fn(&mut Block) -> io::Result<()> + Clone + Send + Sync + 'static,
-{
     /// Reads for `jobs` jobs, until the input ends or something has failed.
-    async fn feed(&self, jobs: u32, scope: &ScopeFifo<'_>) -> Result<(), LaneError> {
+    async fn feed<'s>(&'s self, jobs: u32, scope: &ScopeFifo<'s>) -> Result<(), LaneError> {
         let places = Semaphore::new(jobs, jobs);
         loop {
             let place = places.acquire_owned().await.expect("nobody closes it");
             let mut block = Block::new();
             let Some(ticket) = self.next(&mut block).await? else { return Ok(()) };
-            let pack = self.pack.clone();
-            scope.spawn_fifo(move |_| match pack(&mut block) {
+            scope.spawn_fifo(move |_| match (self.pack)(&mut block) {
                 Ok(()) => drop(ticket.deposit((block, place))), // refused: an earlier one has failed
                 Err(why) => ticket.fail(Undone("compressed", why)),
             });
@@ -155,44 +137,38 @@ pub(crate) fn run<R, W, P>(crew: Crew, input: Input<R>, output: Output<W>, pack:
 where
     R: Read + Send + 'static,
     W: Write + Send + 'static,
-    P: Fn(&mut Block) -> io::Result<()> + Clone + Send + Sync + 'static,
+    P: Fn(&mut Block) -> io::Result<()> + Send + Sync + 'static,
 {
     let (runtime, pool) = (runtime(crew.tasks)?, pool(crew.jobs)?);
     // Nobody has more than one ticket of each, so the windows are never full.
-    let window = crew.members();
-    let writing = Lane::builder().window(window).committer(output, |output, run| {
-        for (block, _place) in run {
-            output.write(&block).map_err(|why| Undone("written", why))?;
-        }
-        Ok(())
+    let (reading, writing) = (Lane::new(input, crew.members()), Lane::builder().window(crew.members()));
+    let writing = writing.committer(output, |output, run| {
+        run.try_for_each(|(block, _place)| Ok(output.write(&block).map_err(|why| Undone("written", why))?))
     });
-    let work = Work { reading: Lane::new(input, window), writing, pack };
+    let work = Arc::new(Work { reading, writing, pack });
+    let member = || Arc::clone(&work).member();
     let tasks: Vec<_> =
-        runtime.iter().flat_map(|it| (0..crew.tasks).map(|_| it.spawn(work.handle().member()))).collect();
+        runtime.iter().flat_map(|runtime| (0..crew.tasks).map(|_| runtime.spawn(member()))).collect();
     let started = thread::scope(|scope| {
         let started = (0..crew.threads).try_for_each(|_| {
-            let member = work.handle().member();
-            let thread = thread::Builder::new();
+            let (member, thread) = (member(), thread::Builder::new());
             thread.spawn_scoped(scope, || to_the_end(|| blocking::wait(member))).map(drop)
         });
         if started.is_err() {
             work.reading.close();
         }
         if let Some(pool) = pool {
-            let feed = |jobs: &ScopeFifo<'_>| blocking::wait(work.feed(crew.jobs, jobs));
-            to_the_end(|| pool.in_place_scope_fifo(feed));
+            to_the_end(|| pool.in_place_scope_fifo(|jobs| blocking::wait(work.feed(crew.jobs, jobs))));
         }
         started
     });
-    if let Some(runtime) = runtime {
-        runtime.block_on(join_all(tasks));
-    }
+    drop(runtime.map(|runtime| runtime.block_on(join_all(tasks))));
     started.map_err(Failure::Start)?;
     if let Some(failure) = work.writing.failure() {
         return Err(Failure::Block(failure.seq(), Arc::clone(failure.cause())));
     }
-    let output = work.writing.into_value().expect("the members are gone and so are their handles");
-    Ok(output.into_writer())
+    let output = Arc::into_inner(work).and_then(|work| work.writing.into_value().ok());
+    Ok(output.expect("the members are gone and so are their handles").into_writer())
 }
 
 /// What a member ends with, a panic too, the lane knows better: with its place.
