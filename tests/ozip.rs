@@ -1,16 +1,21 @@
 //! The example `ozip`: one archive whoever makes it, all or nothing of it.
 
+#[path = "../examples/ozip/others.rs"]
+mod others;
 #[path = "../examples/ozip/pack.rs"]
 mod pack;
 mod util {
     pub(crate) mod examples;
+    pub(crate) mod folders;
 }
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use util::examples::{code, here, program, told};
+use util::folders::names;
 use zip::ZipArchive;
 
 /// Folders, files of many sizes, and on Unix links and something that can be executed.
@@ -46,12 +51,27 @@ fn any_number_of_threads_makes_the_same_bytes() {
     for threads in [1, 2, 3, 8, 8, 8] {
         assert!(packed(folder.path(), threads) == one, "{threads} threads");
     }
-    let collected = pack::collect(folder.path(), 2, Cursor::new(Vec::new())).expect("nothing fails");
+    let collected = others::collect(folder.path(), 2, Cursor::new(Vec::new())).expect("nothing fails");
     assert!(collected.into_inner() == one);
+    for threads in [1, 2, 3, 8] {
+        let turns = others::turns(folder.path(), threads, Cursor::new(Vec::new())).expect("nothing fails");
+        assert!(turns.into_inner() == one, "turns of {threads} threads");
+    }
     // Neither times nor the permissions of others matter.
     let file = fs::File::options().append(true).open(folder.path().join("deep.txt")).expect("opened");
     file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000)).expect("set");
     assert!(packed(folder.path(), 2) == one);
+}
+
+#[test]
+fn entries_as_they_are_done_are_all_there() {
+    let folder = tree();
+    let names = |packed: Vec<u8>| {
+        let archive = ZipArchive::new(Cursor::new(packed)).expect("an archive");
+        archive.file_names().map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let done = others::as_done(folder.path(), 8, Cursor::new(Vec::new())).expect("nothing fails");
+    assert_eq!(names(done.into_inner()), names(packed(folder.path(), 1)));
 }
 
 #[test]
@@ -95,18 +115,16 @@ fn the_tools_agree() {
             report.contains("6 runs by 1, 2 and 8 threads, one sum") && report.ends_with("PASS\n"),
             "{report}"
         );
+        // How many there are is nobody's promise.
+        assert!(report.contains("as they are done: 6 runs, different sums: "), "{report}");
+        for way in ["collect", "as they are done", "par_iter and turns"] {
+            assert!(report.lines().any(|line| line.contains(way) && line.contains("cores used")), "{report}");
+        }
         assert_eq!(code(&ended), 0);
     } else {
         assert!(report.contains("NOT VERIFIED") && !report.contains("PASS"), "{report}");
         assert_eq!(code(&ended), 2);
     }
-}
-
-fn names(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).expect("a folder");
-    let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name().into()).collect();
-    names.sort();
-    names
 }
 
 #[test]
@@ -123,6 +141,10 @@ fn what_cannot_be_done_is_told_and_leaves_nothing() {
         (&["dir/new.zip", "dir"], "ozip: dir/new.zip would be an entry of itself\n"),
         (&["old.zip", "dir"], "ozip: old.zip: "),
         (&["new.zip"], "ozip: OUT.zip and DIR are needed; see --help\n"),
+        (
+            &["new.zip", "dir", "--way", "any"],
+            "ozip: --way must be deposit, collect, as-done or turns, not any",
+        ),
         (&["new.zip", "dir", "-j", "0"], "ozip: -j must be 1 to 256, not 0; see --help\n"),
     ] {
         let ended = run(arguments);
@@ -143,6 +165,8 @@ fn an_entry_that_fails_is_named_by_every_crew() {
     let _socket =
         std::os::unix::net::UnixListener::bind(folder.path().join("deep/100 is a socket")).expect("bound");
     for threads in [1, 2, 8] {
+        let failed = others::turns(folder.path(), threads, Cursor::new(Vec::new())).expect_err("it fails");
+        assert!(failed.to_string().contains("is no file, folder or link"), "{failed}");
         let failed = pack::pack(folder.path(), threads, Cursor::new(Vec::new())).expect_err("it fails");
         let failure = failed.downcast::<batons::Failure>().expect("by the lane");
         assert_eq!(failure.label(), Some("deep/100 is a socket"));

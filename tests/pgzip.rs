@@ -7,6 +7,14 @@ mod crew;
 #[path = "../examples/pgzip/files.rs"]
 #[expect(dead_code, reason = "the input is chosen and read by the program alone")]
 mod files;
+#[path = "../examples/pgzip/others.rs"]
+mod others;
+#[path = "../examples/common/tools.rs"]
+mod tools;
+mod util {
+    pub(crate) mod bytes;
+    pub(crate) mod folders;
+}
 #[path = "../examples/pgzip/verify.rs"]
 #[expect(dead_code, reason = "tools are run by the program alone")]
 mod verify;
@@ -16,28 +24,31 @@ use crew::{Crew, Failure, Undone};
 use files::Destination;
 use flate2::read::{GzDecoder, MultiGzDecoder};
 use indicatif::ProgressBar;
-use std::fs;
 use std::io::{self, Cursor, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output as Ended, Stdio};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
+use util::bytes::{noise, text};
+use util::folders::names;
 use verify::Same;
 
 // ===== the parts, in this process =====
 
-const CREWS: [Crew; 10] = [
-    Crew { tasks: 1, threads: 0 },
-    Crew { tasks: 0, threads: 1 },
-    Crew { tasks: 2, threads: 0 },
-    Crew { tasks: 0, threads: 2 },
-    Crew { tasks: 1, threads: 1 },
-    Crew { tasks: 3, threads: 0 },
-    Crew { tasks: 2, threads: 1 },
-    Crew { tasks: 8, threads: 0 },
-    Crew { tasks: 0, threads: 8 },
-    Crew { tasks: 4, threads: 4 },
+const CREWS: [Crew; 12] = [
+    Crew { tasks: 1, threads: 0, jobs: 0 },
+    Crew { tasks: 0, threads: 1, jobs: 0 },
+    Crew { tasks: 0, threads: 0, jobs: 1 },
+    Crew { tasks: 2, threads: 0, jobs: 0 },
+    Crew { tasks: 0, threads: 2, jobs: 0 },
+    Crew { tasks: 0, threads: 0, jobs: 2 },
+    Crew { tasks: 1, threads: 1, jobs: 0 },
+    Crew { tasks: 1, threads: 1, jobs: 1 },
+    Crew { tasks: 0, threads: 1, jobs: 3 },
+    Crew { tasks: 8, threads: 0, jobs: 0 },
+    Crew { tasks: 0, threads: 0, jobs: 8 },
+    Crew { tasks: 3, threads: 3, jobs: 2 },
 ];
 
 /// Runs `body` and fails, rather than hangs, if it does not end.
@@ -51,24 +62,6 @@ fn ends<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
             std::panic::resume_unwind(runner.join().expect_err("it told nothing, so it panicked"))
         }
     }
-}
-
-/// Bytes that no compressor makes smaller.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[0]
-    };
-    (0..length).map(|_| next()).collect()
-}
-
-/// Text that compresses, with repetitions that reach over the bounds of blocks.
-fn text(length: usize) -> Vec<u8> {
-    let words = noise(length / 4 + 1);
-    words.iter().flat_map(|byte| [b'a' + byte % 16, b' ', b'a' + byte / 16, b'\n']).take(length).collect()
 }
 
 fn inputs() -> Vec<(&'static str, Vec<u8>)> {
@@ -94,7 +87,7 @@ fn by_crew(crew: Crew, level: u32, data: &[u8]) -> Vec<u8> {
 }
 
 fn by_one_thread(level: u32, data: &[u8]) -> Vec<u8> {
-    let done = crew::alone(Input::new(data), output(Vec::new(), level), |block| block.pack(level));
+    let done = others::alone(Input::new(data), output(Vec::new(), level), |block| block.pack(level));
     done.expect("nothing fails")
 }
 
@@ -124,6 +117,9 @@ fn every_crew_makes_the_bytes_of_one_thread() {
         for crew in CREWS {
             assert!(by_crew(crew, 6, &data) == expected, "{name}, {crew:?}");
         }
+        let output = output(Vec::new(), 6);
+        let buffered = others::buffered(3, Input::new(&data[..]), output, |block| block.pack(6));
+        assert!(buffered.expect("nothing fails") == expected, "{name}, buffered");
     }
 }
 
@@ -131,7 +127,7 @@ fn every_crew_makes_the_bytes_of_one_thread() {
 fn the_output_unpacks_to_the_input_at_every_kind_of_level() {
     for (name, data) in inputs() {
         for level in [0, 1, 4, 7, 9] {
-            let packed = by_crew(Crew { tasks: 1, threads: 1 }, level, &data);
+            let packed = by_crew(Crew { tasks: 1, threads: 1, jobs: 1 }, level, &data);
             assert!(packed == by_one_thread(level, &data), "{name}, level {level}");
             assert!(unpacked(MultiGzDecoder::new(&packed[..])) == data, "{name}, level {level}");
             // One member, with nothing behind it.
@@ -157,7 +153,7 @@ fn a_member_takes_no_more_memory_than_is_printed() {
 #[test]
 fn the_systems_gzip_reads_the_output() {
     for (name, data) in inputs() {
-        if let Some(read) = unpacked_by_gzip(&by_crew(Crew { tasks: 1, threads: 2 }, 6, &data)) {
+        if let Some(read) = unpacked_by_gzip(&by_crew(Crew { tasks: 1, threads: 1, jobs: 2 }, 6, &data)) {
             assert!(read == data, "{name}");
         }
     }
@@ -249,7 +245,7 @@ fn pack(block: &mut Block) -> io::Result<()> {
 /// before it, and what would have been written without it.
 fn failing<R: Read + Send + 'static>(
     read: impl Fn(Cursor<Vec<u8>>) -> R,
-    pack: impl Fn(&mut Block) -> io::Result<()> + Clone + Send + 'static,
+    pack: impl Fn(&mut Block) -> io::Result<()> + Clone + Send + Sync + 'static,
     room: Option<(usize, bool)>,
     check: impl Fn(Failure, &[u8], &[u8]),
 ) {
@@ -360,7 +356,7 @@ fn a_full_disk_leaves_no_file() {
     let destination = Destination::create(&path, Path::new("input"), false).expect("a new file");
     let writer = Limited { inner: destination.writer().expect("open"), room: 1000, panics: false };
     let input = Input::new(Cursor::new(noise(3 * BLOCK)));
-    let failure = ends(move || crew::run(CREWS[4], input, output(writer, LEVEL), pack).err());
+    let failure = ends(move || crew::run(CREWS[7], input, output(writer, LEVEL), pack).err());
     let failure = failure.expect("it fails").to_string();
     assert!(failure.starts_with("block 0 could not be written: "), "{failure}");
     drop(destination);
@@ -378,166 +374,4 @@ fn a_comparison_finds_a_byte_too_few_too_many_and_wrong() {
     for wrong in [&b"bato"[..], b"batons", b"bacon", b""] {
         assert!(same(wrong).is_err());
     }
-}
-
-// ===== the program =====
-
-/// The program, built from the sources as they are now in the folder and the profile of this test.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        // .../PROFILE/deps/pgzip-HASH
-        let test = std::env::current_exe().expect("this test has a path");
-        let folder = test.ancestors().nth(2).expect("two folders up");
-        let profile = folder.file_name().expect("named after the profile").to_str().expect("plain ASCII");
-        let profile = if profile == "debug" { "dev" } else { profile };
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--example", "pgzip", "--profile", profile, "--target-dir"])
-            .arg(folder.parent().expect("the target folder"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status();
-        assert!(built.expect("cargo runs").success());
-        folder.join("examples").join(format!("pgzip{}", std::env::consts::EXE_SUFFIX))
-    })
-}
-
-fn run(arguments: &[&str], folder: &Path) -> Ended {
-    Command::new(program()).args(arguments).current_dir(folder).output().expect("the program starts")
-}
-
-/// A folder with a file `in`.
-fn folder_with(data: &[u8]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    fs::write(folder.path().join("in"), data).expect("written");
-    folder
-}
-
-fn names(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).expect("a folder");
-    let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name().into()).collect();
-    names.sort();
-    names
-}
-
-fn here(tool: &str) -> bool {
-    Command::new(tool).arg("--version").output().is_ok()
-}
-
-fn told(stream: &[u8]) -> &str {
-    std::str::from_utf8(stream).expect("plain text")
-}
-
-#[test]
-fn the_program_compresses_compares_and_checks() {
-    let data = text(5 * BLOCK + 1);
-    let folder = folder_with(&data);
-    let mut made = Vec::new();
-    for crew in ["tasks", "threads", "mixed"] {
-        let ended = run(&["in", crew, "--crew", crew, "--workers", "3"], folder.path());
-        assert_eq!(told(&ended.stderr), "", "no progress where there is no terminal");
-        let report = told(&ended.stdout);
-        assert!(report.contains("one thread") && report.contains("3 workers"), "{report}");
-        if here("gzip") && here("cmp") {
-            assert!(report.contains("gzip -t: ok; gzip -dc | cmp: identical"), "{report}");
-            assert_eq!(ended.status.code(), Some(0));
-        } else {
-            assert!(report.contains("NOT VERIFIED"), "{report}");
-            assert_eq!(ended.status.code(), Some(2));
-        }
-        made.push(fs::read(folder.path().join(crew)).expect("the output is there"));
-    }
-    assert_eq!(names(folder.path()).len(), 4, "nothing else is left behind");
-    assert!(made.iter().all(|bytes| *bytes == by_one_thread(6, &data)));
-}
-
-#[test]
-fn a_fault_leaves_the_blocks_before_it() {
-    let folder = folder_with(&text(9 * BLOCK));
-    let ended = run(&["in", "out.gz", "--fault", "5", "--workers", "4"], folder.path());
-    assert_eq!(told(&ended.stderr), "");
-    let report = told(&ended.stdout);
-    if here("gzip") && here("cmp") {
-        let fault = "fault: block 5 could not be compressed: a fault on purpose\n\
-                     gzip -dc | cmp: its output is the 655360 bytes before the fault, and nothing else\n";
-        assert!(report.contains(fault), "{report}");
-    } else {
-        assert!(report.contains("NOT VERIFIED"), "{report}");
-    }
-}
-
-#[test]
-fn an_output_that_exists_is_replaced_only_by_force() {
-    let folder = folder_with(b"new");
-    let output = folder.path().join("out.gz");
-    fs::write(&output, "old").expect("written");
-    let ended = run(&["in", "out.gz"], folder.path());
-    assert_eq!(told(&ended.stderr), "pgzip: out.gz exists; --force replaces it\n");
-    assert_eq!(ended.status.code(), Some(1));
-    assert_eq!(fs::read(&output).expect("still there"), b"old");
-
-    let ended = run(&["in", "out.gz", "--force", "--workers", "1"], folder.path());
-    assert_eq!(told(&ended.stderr), "");
-    assert_eq!(unpacked(GzDecoder::new(&fs::read(&output).expect("there")[..])), b"new");
-
-    let ended = run(&["in", "in", "--force"], folder.path());
-    assert_eq!(told(&ended.stderr), "pgzip: in is the input\n");
-    assert_eq!(names(folder.path()), [Path::new("in"), Path::new("out.gz")]);
-}
-
-#[test]
-fn what_cannot_be_done_is_told_and_leaves_nothing() {
-    let folder = folder_with(b"data");
-    for (arguments, message) in [
-        (&["none", "out.gz"][..], "pgzip: cannot read none: "),
-        (&[".", "out.gz"], "pgzip: "),
-        (&["in", "none/out.gz"], "pgzip: cannot make a file in none: "),
-        (&["in"], "pgzip: OUTPUT.gz is missing; see --help"),
-        (&["in", "out.gz", "--workers", "0"], "pgzip: --workers must be 1 to 256, not 0"),
-        (&["in", "out.gz", "--level", "10"], "pgzip: --level must be 0 to 9, not 10"),
-        (&["in", "out.gz", "--crew", "sailors"], "pgzip: --crew must be tasks, threads or mixed"),
-        (&["in", "out.gz", "--fast"], "pgzip: "),
-    ] {
-        let ended = run(arguments, folder.path());
-        assert!(told(&ended.stderr).starts_with(message), "{arguments:?}: {}", told(&ended.stderr));
-        assert_eq!(ended.status.code(), Some(1), "{arguments:?}");
-        assert_eq!(names(folder.path()), [Path::new("in")], "{arguments:?}");
-    }
-    let ended = run(&["--help"], folder.path());
-    assert!(told(&ended.stdout).contains("--workers N") && ended.status.success());
-}
-
-#[test]
-fn without_tools_nothing_is_called_verified() {
-    let folder = folder_with(b"data");
-    let empty = folder.path().join("bin");
-    fs::create_dir(&empty).expect("made");
-    let ended = Command::new(program())
-        .args(["in", "out.gz"])
-        .current_dir(folder.path())
-        .env("PATH", &empty)
-        .output()
-        .expect("the program starts");
-    let report = told(&ended.stdout);
-    assert!(report.contains("NOT VERIFIED: there is no gzip here; install gzip"), "{report}");
-    assert!(!report.contains("ok"), "{report}");
-    assert_eq!(ended.status.code(), Some(2));
-    assert!(folder.path().join("out.gz").exists());
-}
-
-/// The shell limits the size of files, which for the program is a disk that is full.
-#[cfg(unix)]
-#[test]
-fn a_full_disk_is_told_and_leaves_nothing() {
-    let folder = folder_with(&noise(3 * BLOCK));
-    let ended = Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$0\" in out.gz"])
-        .arg(program())
-        .current_dir(folder.path())
-        .output()
-        .expect("there is a shell");
-    let message = told(&ended.stderr);
-    assert!(message.starts_with("pgzip: in: block 0 could not be written: "), "{message}");
-    assert!(message.ends_with("; no output was made\n"), "{message}");
-    assert_eq!(ended.status.code(), Some(1));
-    assert_eq!(names(folder.path()), [Path::new("in")]);
 }

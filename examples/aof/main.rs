@@ -17,6 +17,8 @@ mod protocol;
 mod serve;
 #[path = "../resp/store.rs"]
 mod store;
+#[path = "../common/tools.rs"]
+mod tools;
 
 use lexopt::prelude::*;
 use log::Sync;

@@ -1,8 +1,9 @@
 //! `aof --verify`: every write that was answered is in the file, says a real Redis, after `kill -9` and after a disk that was full.
 
-use crate::harness::{self, Client, Process, Verdict, bulk};
+use crate::harness::{Client, Process, Verdict, bulk};
 use crate::log::NAME;
 use crate::protocol::encode_command;
+use crate::tools;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -18,7 +19,7 @@ const PIECE: u64 = 1000;
 
 pub(crate) fn run(quick: bool) -> Result<Verdict, String> {
     let tools = [("redis-check-aof", "redis-tools"), ("redis-server", "redis-server")];
-    if !harness::have(&tools) {
+    if !tools::have(&tools) {
         return Ok(Verdict::NotVerified);
     }
     let (clients, time) = if quick { (32, 500) } else { (128, 2000) };

@@ -51,7 +51,9 @@ impl Taken {
             return Err(format!("{name} ended with {}", ended.status));
         }
         let usage = ended.rusage;
-        Ok(Self { wall, cpu: usage.utime + usage.stime, first, memory: usage.maxrss })
+        // A child starts with the peak of its parent, so a smaller one of its own cannot be told.
+        let memory = if usage.maxrss > own_peak() { usage.maxrss } else { 0 };
+        Ok(Self { wall, cpu: usage.utime + usage.stime, first, memory })
     }
 
     fn seconds(&self) -> f64 {
@@ -59,10 +61,25 @@ impl Taken {
         self.wall.as_secs_f64().max(1e-9)
     }
 
+    pub(crate) fn memory(&self) -> String {
+        #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+        let mega = self.memory as f64 / 1e6;
+        format!("{mega:.1} MB")
+    }
+
     /// How many times as long as this one the other one took.
     pub(crate) fn speedup_over(&self, other: &Self) -> f64 {
         other.seconds() / self.seconds()
     }
+}
+
+/// The most memory that this process had, in bytes, where `/proc` tells.
+#[allow(dead_code, reason = "not every demonstration runs programs")]
+fn own_peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB")?.trim().parse().ok());
+    peak.unwrap_or(0_u64) * 1024
 }
 
 /// Wall time, processor time, and cores used: the one by the other. Who uses fewer cores than it has threads shared the machine.
@@ -74,9 +91,7 @@ impl fmt::Display for Taken {
             write!(f, "  first byte {:>5.1} ms", self.first.as_secs_f64() * 1e3)?;
         }
         if self.memory > 0 {
-            #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-            let mega = self.memory as f64 / 1e6;
-            write!(f, "  memory {mega:>6.1} MB")?;
+            write!(f, "  memory {:>9}", self.memory())?;
         }
         Ok(())
     }

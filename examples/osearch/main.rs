@@ -11,16 +11,19 @@
 //! and no more is kept than the window of the lane allows.
 //!
 //! `--compare` runs it, `rg --sort path` and `rg -j N`, which does not sort, in turns, prints what they took, and lets `cmp`
-//! compare the outputs of the first two; without PATTERN and DIR it looks for `CString` in the documentation of the
-//! installed toolchain.
+//! compare the outputs of the first two; then `LC_ALL=C grep -r` must find the same lines, but for files that ripgrep's rules leave
+//! out or that are not text. Without PATTERN and DIR it looks for `CString` in the documentation of the installed toolchain.
 //!
 //! Exit code as ripgrep: 0 something was found, 1 nothing, 2 something could not be read. With `--compare` 0: the same; 1:
 //! not the same; 2: NOT VERIFIED, a tool is missing.
 
 mod compare;
+mod grep;
 #[path = "../common/measure.rs"]
 mod measure;
 mod search;
+#[path = "../common/tools.rs"]
+mod tools;
 
 use lexopt::prelude::*;
 use std::ffi::OsString;
@@ -32,7 +35,7 @@ const HELP: &str = "\
 osearch: a parallel search, output in path order
 
 osearch PATTERN DIR [-j N]              searches the files below DIR as `rg --sort path` does
-osearch --compare [PATTERN DIR] [-j N]  compares itself with ripgrep
+osearch --compare [PATTERN DIR] [-j N]  compares itself with ripgrep and grep
 
   -j, --threads N   threads, 1 to 256; as many as there are processors unless given
 ";
@@ -92,13 +95,13 @@ fn run(options: Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let Options { compare, threads, what } = options;
     let (pattern, folder) = match what {
         Some(what) => what,
-        None => ("CString".to_owned(), compare::documentation()?),
+        None => ("CString".to_owned(), tools::documentation("html")?),
     };
     if !folder.is_dir() {
         return Err(format!("{} is not a folder", folder.display()).into());
     }
     if compare {
-        return Ok(compare::with_ripgrep(&pattern, &folder, threads)?);
+        return Ok(compare::with_others(&pattern, &folder, threads)?);
     }
     let outcome = search::search(&pattern, &folder, threads, io::stdout());
     match outcome {

@@ -99,6 +99,11 @@ pub(crate) struct Outcome {
     pub(crate) complained: bool,
 }
 
+/// What is below `folder` and ripgrep looks at, in the order of paths.
+pub(crate) fn walk(folder: &Path) -> Walk {
+    WalkBuilder::new(folder).add_custom_ignore_filename(".rgignore").sort_by_file_name(Ord::cmp).build()
+}
+
 /// Searches all files below `folder`, and writes what matches in the order of paths.
 pub(crate) fn search<W: Write + Send>(
     pattern: &str,
@@ -107,9 +112,7 @@ pub(crate) fn search<W: Write + Send>(
     writer: W,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
     let matcher = RegexMatcherBuilder::new().line_terminator(Some(b'\n')).multi_line(true).build(pattern)?;
-    let walk =
-        WalkBuilder::new(folder).add_custom_ignore_filename(".rgignore").sort_by_file_name(Ord::cmp).build();
-    let walk = Mutex::new(walk);
+    let walk = Mutex::new(walk(folder));
     let output = Output { writer, found: false, complained: false };
     let lane = Lane::builder().window(threads.saturating_mul(WINDOW)).committer(output, |output, run| {
         for mut found in run {
@@ -163,6 +166,6 @@ fn member<W: Write>(walk: &Mutex<Walk>, lane: &Lane<Output<W>, Found>, matcher: 
 }
 
 /// Files, and what went wrong.
-fn is_searched(entry: &Result<DirEntry, ignore::Error>) -> bool {
+pub(crate) fn is_searched(entry: &Result<DirEntry, ignore::Error>) -> bool {
     entry.as_ref().map_or(true, |entry| entry.file_type().is_some_and(|kind| kind.is_file()))
 }

@@ -11,7 +11,6 @@
 use batons::lane::Lane;
 use batons::{LaneError, blocking};
 use ignore::{DirEntry, WalkBuilder};
-use rayon::iter::{ParallelBridge, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::error::Error;
 use std::fs;
@@ -26,7 +25,7 @@ const WEIGHT: u32 = 32 << 20;
 pub(crate) type Fault = Box<dyn Error + Send + Sync>;
 
 /// One entry, compressed: an archive of its own, to be appended to the whole one.
-type Packed = ZipArchive<Cursor<Vec<u8>>>;
+pub(crate) type Packed = ZipArchive<Cursor<Vec<u8>>>;
 
 /// Makes the archive of `folder` by `threads` threads.
 pub(crate) fn pack<W: Write + Seek + Send>(folder: &Path, threads: usize, writer: W) -> Result<W, Fault> {
@@ -59,27 +58,14 @@ pub(crate) fn pack<W: Write + Seek + Send>(folder: &Path, threads: usize, writer
     Ok(lane.into_value().expect("the jobs are done").finish()?)
 }
 
-/// The usual way: all results first, then the archive. The same bytes, and all of them in memory.
-pub(crate) fn collect<W: Write + Seek>(folder: &Path, threads: usize, writer: W) -> Result<W, Fault> {
-    let entries = entries(folder).enumerate().par_bridge();
-    let packed = entries.map(|(n, entry)| Ok((n, entry?.pack()?)));
-    let mut packed = pool(threads)?.install(|| packed.collect::<Result<Vec<_>, Fault>>())?;
-    packed.sort_by_key(|&(n, _)| n);
-    let mut archive = ZipWriter::new(writer);
-    for (_, packed) in packed {
-        archive.merge_archive(packed)?;
-    }
-    Ok(archive.finish()?)
-}
-
-fn pool(threads: usize) -> Result<ThreadPool, Fault> {
+pub(crate) fn pool(threads: usize) -> Result<ThreadPool, Fault> {
     Ok(ThreadPoolBuilder::new().num_threads(threads).build()?)
 }
 
 // ===== entries =====
 
 /// What becomes one entry of the archive.
-struct Entry {
+pub(crate) struct Entry {
     /// Relative, with `/` between its parts.
     name: String,
     path: PathBuf,
@@ -88,7 +74,7 @@ struct Entry {
 }
 
 /// All below `folder`, each folder before what is in it, in the order of names.
-fn entries(folder: &Path) -> impl Iterator<Item = Result<Entry, Fault>> + Send {
+pub(crate) fn entries(folder: &Path) -> impl Iterator<Item = Result<Entry, Fault>> + Send {
     let all = WalkBuilder::new(folder).standard_filters(false).sort_by_file_name(Ord::cmp).build();
     let folder = folder.to_owned();
     let below = all.filter(|entry| entry.as_ref().map_or(true, |entry| entry.depth() > 0));
@@ -111,7 +97,7 @@ impl Entry {
 
     /// Compresses it. The bytes depend on names and contents alone: no times, no users, and of the permissions
     /// whether it can be executed.
-    fn pack(&self) -> Result<Packed, Fault> {
+    pub(crate) fn pack(&self) -> Result<Packed, Fault> {
         let told = |why: io::Error| format!("{}: {why}", self.path.display());
         let mut alone = ZipWriter::new(Cursor::new(Vec::new()));
         let options = SimpleFileOptions::default().last_modified_time(DateTime::DEFAULT);

@@ -10,11 +10,12 @@ pgzip: a parallel gzip; tasks and threads take turns in lanes
 pgzip INPUT OUTPUT.gz [options]   compresses INPUT
 pgzip [options]                   compresses a library of the Rust toolchain into a temporary folder
 
-  --workers N   crew members, 1 to 256; as many as there are processors (2 at least) unless given
+  --workers N   crew members, 1 to 256; as many as there are processors (3 at least) unless given
   --level L     compression level, 0 to 9; 6 unless given
-  --crew KIND   tasks, threads or mixed; mixed unless given
+  --crew KIND   tasks, threads, jobs (of rayon) or mixed; mixed unless given
   --fault N     lets block N fail in a further run, and checks that its output is the blocks before N and
                 nothing else; 500 where INPUT is not given
+  --compare     measures spawned tasks with `buffered`, pigz and gzip as well; so where INPUT is not given
   --force       replaces OUTPUT.gz if it exists
   --help        this text
 
@@ -39,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) crew: Crew,
     pub(crate) level: u32,
     pub(crate) force: bool,
+    /// Whether others are measured as well.
+    pub(crate) compare: bool,
     /// The block that fails in a further run.
     pub(crate) fault: Option<u64>,
 }
@@ -49,15 +52,18 @@ pub(crate) fn parse(parser: lexopt::Parser) -> Result<Command, String> {
 
 fn options(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     let mut paths = Vec::new();
-    let (mut kind, mut level, mut force, mut fault) = ("mixed".to_owned(), 6, false, None);
+    let (mut kind, mut level, mut fault) = ("mixed".to_owned(), 6, None);
+    let (mut force, mut compare) = (false, false);
     let processors = std::thread::available_parallelism().ok().and_then(|n| u32::try_from(n.get()).ok());
-    let mut workers = processors.unwrap_or(2).clamp(2, MAX_WORKERS);
+    // One of each kind at least.
+    let mut workers = processors.unwrap_or(3).clamp(3, MAX_WORKERS);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("workers") => workers = parser.value()?.parse()?,
             Long("level") => level = parser.value()?.parse()?,
             Long("crew") => kind = parser.value()?.string()?,
             Long("fault") => fault = Some(parser.value()?.parse()?),
+            Long("compare") => compare = true,
             Long("force") => force = true,
             Long("help") | Short('h') => return Ok(Command::Help),
             Value(path) if paths.len() < 2 => paths.push(PathBuf::from(path)),
@@ -71,10 +77,11 @@ fn options(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         return Err(format!("--level must be 0 to 9, not {level}").into());
     }
     let crew = match kind.as_str() {
-        "tasks" => Crew { tasks: workers, threads: 0 },
-        "threads" => Crew { tasks: 0, threads: workers },
-        "mixed" => Crew { tasks: workers.div_ceil(2), threads: workers / 2 },
-        _ => return Err(format!("--crew must be tasks, threads or mixed, not {kind}").into()),
+        "tasks" => Crew { tasks: workers, threads: 0, jobs: 0 },
+        "threads" => Crew { tasks: 0, threads: workers, jobs: 0 },
+        "jobs" => Crew { tasks: 0, threads: 0, jobs: workers },
+        "mixed" => Crew { tasks: workers.div_ceil(3), threads: (workers + 1) / 3, jobs: workers / 3 },
+        _ => return Err(format!("--crew must be tasks, threads, jobs or mixed, not {kind}").into()),
     };
     let mut given = paths.into_iter();
     let paths = match (given.next(), given.next()) {
@@ -84,6 +91,7 @@ fn options(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     };
     if paths.is_none() {
         fault = fault.or(Some(FAULT));
+        compare = true;
     }
-    Ok(Command::Compress(Options { paths, crew, level, force, fault }))
+    Ok(Command::Compress(Options { paths, crew, level, force, compare, fault }))
 }

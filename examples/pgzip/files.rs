@@ -1,10 +1,10 @@
 //! Which files, and an output that appears whole or not at all.
 
+use crate::tools;
 use std::env::consts::DLL_EXTENSION;
 use std::fs::{self, File};
 use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use tempfile::{NamedTempFile, TempDir};
 
 /// What to compress to where.
@@ -27,9 +27,7 @@ pub(crate) fn choose(paths: Option<&(PathBuf, PathBuf)>) -> Result<Job, String> 
 
 /// The largest shared library of the Rust toolchain; it is the compiler itself.
 fn toolchain_library() -> Result<PathBuf, String> {
-    let rustc = Command::new("rustc").args(["--print", "sysroot"]).output();
-    let rustc = rustc.map_err(|why| format!("cannot ask rustc for its folder: {why}"))?;
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&rustc.stdout).trim());
+    let sysroot = tools::sysroot();
     // Libraries are in `bin` on Windows and in `lib` elsewhere.
     let files = ["lib", "bin"].into_iter().filter_map(|folder| fs::read_dir(sysroot.join(folder)).ok());
     files

@@ -1,8 +1,9 @@
 //! Whether the output is right: against one thread's bytes, and by tools that are not ours.
 
 use crate::files::Destination;
+use crate::tools;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{self, Path};
 use std::process::{Child, Command, ExitCode, Stdio};
 
@@ -75,24 +76,21 @@ impl<R: Read> Write for Same<R> {
 
 /// Lets `gzip` and `cmp` check the output; an error if they find fault.
 pub(crate) fn with_tools(output: &Destination, input: &Path) -> Result<Verdict, String> {
-    let Some(mut gzip) = start("gzip", Command::new("gzip").arg("-t").stdin(output.reader()?))? else {
+    if !tools::have(&[("gzip", "gzip"), ("cmp", "diffutils")]) {
         return Ok(Verdict::NotVerified);
-    };
+    }
+    let mut gzip = start("gzip", Command::new("gzip").arg("-t").stdin(output.reader()?))?;
     end("gzip -t", &mut gzip)?;
 
-    let unpack = Command::new("gzip").arg("-dc").stdin(output.reader()?).stdout(Stdio::piped()).spawn();
-    let mut unpack = unpack.map_err(|why| format!("cannot run gzip: {why}"))?;
-    let unpacked = unpack.stdout.take().map_or_else(Stdio::null, Stdio::from);
+    let mut gzip = Command::new("gzip");
+    let mut unpacking = start("gzip", gzip.arg("-dc").stdin(output.reader()?).stdout(Stdio::piped()))?;
+    let unpacked = unpacking.stdout.take().map_or_else(Stdio::null, Stdio::from);
     // An absolute name cannot be taken for an option, or for standard input.
     let input = path::absolute(input).map_err(|why| format!("cannot find {}: {why}", input.display()))?;
-    let compare = start("cmp", Command::new("cmp").arg("-s").arg("-").arg(input).stdin(unpacked));
-    let Some(mut compare) = compare.inspect_err(|_| drop(unpack.wait()))? else {
-        // Its reader is gone, so it ends.
-        drop(unpack.wait());
-        return Ok(Verdict::NotVerified);
-    };
-    // Both are waited for before either's verdict is looked at.
-    let (unpacked, compared) = (end("gzip -dc", &mut unpack), end("gzip -dc | cmp - INPUT", &mut compare));
+    let comparing = start("cmp", Command::new("cmp").arg("-s").arg("-").arg(input).stdin(unpacked));
+    // Both are waited for before either's verdict is looked at; if there is no cmp, gzip has no reader and ends.
+    let compared = comparing.and_then(|mut cmp| end("gzip -dc | cmp - INPUT", &mut cmp));
+    let unpacked = end("gzip -dc", &mut unpacking);
     compared.and(unpacked)?;
     println!("gzip -t: ok; gzip -dc | cmp: identical");
     Ok(Verdict::Verified)
@@ -127,17 +125,8 @@ pub(crate) fn prefix(part: &Path, length: u64, input: &Path, whole: &Destination
     Ok(Verdict::Verified)
 }
 
-/// Starts a tool; `None`, and what to do about it, if there is none.
-fn start(tool: &str, command: &mut Command) -> Result<Option<Child>, String> {
-    match command.spawn() {
-        Ok(child) => Ok(Some(child)),
-        Err(why) if why.kind() == ErrorKind::NotFound => {
-            let package = if tool == "cmp" { "diffutils" } else { tool };
-            println!("NOT VERIFIED: there is no {tool} here; install {package}");
-            Ok(None)
-        }
-        Err(why) => Err(format!("cannot run {tool}: {why}")),
-    }
+fn start(tool: &str, command: &mut Command) -> Result<Child, String> {
+    command.spawn().map_err(|why| format!("cannot run {tool}: {why}"))
 }
 
 fn end(tool: &str, child: &mut Child) -> Result<(), String> {

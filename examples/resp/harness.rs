@@ -28,21 +28,6 @@ pub(crate) fn exit(done: Result<Verdict, String>) -> ExitCode {
     }
 }
 
-/// Whether all `tools` are there; tells what to install if not.
-pub(crate) fn have(tools: &[(&str, &str)]) -> bool {
-    let mut all = true;
-    for (tool, package) in tools {
-        match Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status() {
-            Err(why) if why.kind() == ErrorKind::NotFound => {
-                println!("NOT VERIFIED: there is no {tool} here; apt-get install {package}");
-                all = false;
-            }
-            _ => {}
-        }
-    }
-    all
-}
-
 /// What a tool prints, if it succeeds.
 pub(crate) fn printed(command: &mut Command) -> Result<String, String> {
     let Output { status, stdout, stderr } = command.output().map_err(|why| format!("{command:?}: {why}"))?;

@@ -7,6 +7,8 @@ mod harness;
 mod protocol;
 mod serve;
 mod store;
+#[path = "../common/tools.rs"]
+mod tools;
 mod verify;
 mod workload;
 

@@ -2,6 +2,7 @@
 
 use crate::harness::{self, Client, Process, Verdict, bulk};
 use crate::protocol::encode_command;
+use crate::tools;
 use crate::workload::{self, Random, Round};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ pub(crate) fn run(quick: bool) -> Result<Verdict, String> {
         ("redis-server", "redis-server"),
         ("sha256sum", "coreutils"),
     ];
-    if !harness::have(&tools) {
+    if !tools::have(&tools) {
         return Ok(Verdict::NotVerified);
     }
     pipe()?;
@@ -185,8 +186,7 @@ fn compared(
 
 /// Large files that are there with the toolchain, or else this program.
 fn files(count: usize) -> Vec<PathBuf> {
-    let sysroot = harness::printed(Command::new("rustc").args(["--print", "sysroot"])).unwrap_or_default();
-    let mut files: Vec<_> = std::fs::read_dir(PathBuf::from(sysroot.trim()).join("lib"))
+    let mut files: Vec<_> = std::fs::read_dir(tools::sysroot().join("lib"))
         .into_iter()
         .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()))
