@@ -428,6 +428,28 @@ impl Semaphore {
         })
     }
 
+    /// Takes up to `n` free permits away for good, also from under those in line, and returns how many. Ours, after tokio's of that
+    /// name; Win32 has none.
+    ///
+    /// To lower at run time what the semaphore bounds, and not its maximum: those that are out are not among the free
+    /// ones, so [`forget`](HeldPermits::forget) the rest as they come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::Semaphore;
+    /// let semaphore = Semaphore::new(2, 5);
+    /// assert_eq!((semaphore.forget_permits(3), semaphore.available(), semaphore.max()), (2, 0, 5));
+    /// ```
+    #[allow(clippy::must_use_candidate)] // who takes all that are there need not know how many
+    pub fn forget_permits(&self, n: u32) -> u32 {
+        self.header.change(|state| {
+            let state = Count(state);
+            let gone = state.count().min(n);
+            (state.with(state.count() - gone), gone)
+        })
+    }
+
     /// Ends the semaphore: everyone in line gets [`Closed`](AcquireError::Closed), and so does everyone who
     /// comes later. A grant that was made and not yet seen is still answered, and permits that are out may
     /// be kept and dropped. Win32 would leave the waiters waiting.

@@ -355,6 +355,23 @@ fn a_window_that_shrinks_under_a_long_run_neither_jams_nor_is_exceeded() {
 }
 
 #[test]
+fn a_window_that_shrinks_keeps_the_order_of_those_who_wait() {
+    let lane = collecting(6, OnFailure::Poison);
+    let _out: Vec<_> = (0..3).map(|_| ticket(&lane)).collect();
+    let mut four = spawn(lane.tickets(4)); // the three that are free are kept for it
+    assert_pending!(four.poll());
+    lane.resize(5);
+    assert_pending!(four.poll());
+    let (mut two, mut one) = (spawn(lane.tickets(2)), spawn(lane.ticket()));
+    assert_pending!(two.poll());
+    assert_pending!(one.poll());
+    drop(four);
+    let tickets = assert_ready!(two.poll()).expect("there is room for two");
+    assert_eq!(tickets.iter().map(Ticket::seq).collect::<Vec<_>>(), [3, 4]);
+    assert_pending!(one.poll());
+}
+
+#[test]
 fn what_was_issued_after_a_synchronization_point_that_has_passed_is_not_poisoned() {
     let lane = collecting(8, OnFailure::UntilSync);
     let (a, b) = (ticket(&lane), ticket(&lane));

@@ -165,11 +165,8 @@ impl World {
                 }
             }
             Step::Resize(window) => {
-                // Several who wait may change places then.
-                if self.ticket_waits.len() < 2 {
-                    self.lane.resize(window);
-                    self.model.window = window.into();
-                }
+                self.lane.resize(window);
+                self.model.window = window.into();
             }
             Step::Close => {
                 Self::foreign(|| self.lane.close());

@@ -270,6 +270,16 @@ fn a_closed_semaphore_refuses_everybody_and_takes_permits_back() {
 }
 
 #[test]
+fn permits_are_forgotten_from_under_those_in_line() {
+    let semaphore = Semaphore::new(3, 5);
+    let waits = [stands(semaphore.acquire_many(4)), stands(semaphore.acquire())];
+    assert_eq!((semaphore.forget_permits(2), of(&semaphore)), (2, (1, 5)));
+    assert_eq!((semaphore.forget_permits(9), of(&semaphore)), (1, (0, 5)));
+    assert_eq!((semaphore.forget_permits(1), semaphore.release(4)), (0, Ok(0)));
+    assert_eq!(wakes_of(&waits), [1, 0]);
+}
+
+#[test]
 fn a_permit_granted_before_the_close_is_still_answered_or_given_back() {
     let semaphore = Semaphore::new(0, 2);
     let (mut seen, unseen) = (stands(semaphore.acquire()), stands(semaphore.acquire()));

@@ -384,11 +384,12 @@ impl<T, D> Lane<T, D> {
         for _ in before..window {
             state.room_back(&mut after);
         }
-        // What is free goes at once, and the rest as it passes.
+        // What is free goes at once, also what is kept for those who wait for more than that, and the rest as it passes.
         let less = before.saturating_sub(window);
         let spare = less.min(state.spare);
         state.spare -= spare;
-        state.debt += less - spare;
+        let kept = self.inner.room.forget_permits(less - spare);
+        state.debt += less - spare - kept;
         if window < before {
             after.wake.extend(state.shrunk.take());
         }
