@@ -27,9 +27,9 @@ pub(crate) fn print_rows(size: u64, rows: &[Row]) {
         };
         let speed = mega(size) / taken.wall.as_secs_f64().max(1e-9);
         let ratio = crew.speedup_over(taken);
-        println!("{name:<36} {taken}  {speed:>6.1} MB/s  {ratio:.2}x");
+        println!("{name:<36} {ratio:>5.2}x {speed:>6.1} MB/s {taken}");
     }
-    println!("the last column: how many times as long as the crew");
+    println!("the first column: how many times as long as the crew");
     if rows.len() > 2 {
         println!("pigz and gzip have another deflate: what they take tells more of it than of the crew");
     }
