@@ -269,7 +269,7 @@ fn threads_that_end_at_random_are_seen_by_a_wait_for_any_and_then_by_one_for_all
 fn signals_of_signal_and_wait_are_conserved() {
     watched(|progress| {
         let (semaphore, taken) = (Semaphore::new(0, 1_000_000_000), AtomicU64::new(0));
-        let count = ops(20_000);
+        let count = ops(5_000);
         thread::scope(|scope| {
             for seed in 0..4 {
                 let (semaphore, taken) = (&semaphore, &taken);

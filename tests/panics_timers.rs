@@ -3,18 +3,20 @@
 mod common;
 
 use batons::{
-    Alertable::Alerted, ApcQueue, CompletionPort, Due, ManualClock, ManualResetEvent, WaitableTimer, blocking,
+    Alertable::Alerted, ApcHandle, ApcQueue, CompletionPort, Due, ManualClock, ManualResetEvent,
+    WaitableTimer, blocking,
 };
 use common::{calling_waker, counted, must_end, panic_of, poll_with, until};
 use std::{
     any::Any,
-    future::pending,
+    future::{Future, pending},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
-    task::Waker,
+    task::{Context, Poll, Waker},
     thread,
     time::{Duration, Instant},
 };
@@ -199,6 +201,36 @@ fn a_call_is_queued_also_if_the_waker_panics() {
     assert_eq!((queue.pending(), next.wakes()), (1, 0), "one call, one alert");
     drop(bad);
     assert_eq!(next.wakes(), 1, "the alert is given on");
+    assert_ready_eq!(next.poll(), Alerted);
+}
+
+/// A wait that queues a call at its second poll, and panics at its third.
+struct Failing(ApcHandle, u8);
+
+impl Future for Failing {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        self.1 += 1;
+        match self.1 {
+            1 => {}
+            2 => self.0.queue(|| {}).expect("it is open"),
+            _ => resume_unwind(Box::new("the wait fails")),
+        }
+        Poll::Pending
+    }
+}
+
+#[test]
+fn a_wait_that_panics_after_it_took_the_alert_gives_it_on() {
+    let queue = ApcQueue::new();
+    let mut bad = queue.alertable(Failing(queue.handle(), 0));
+    assert_pending!(poll_with(&mut bad, Waker::noop()));
+    let mut next = counted(queue.alertable(pending::<()>()));
+    assert_pending!(next.poll());
+    assert!(catch_unwind(AssertUnwindSafe(|| poll_with(&mut bad, Waker::noop()))).is_err());
+    drop(bad);
+    assert_eq!((queue.pending(), next.wakes()), (1, 1));
     assert_ready_eq!(next.poll(), Alerted);
 }
 

@@ -7,6 +7,7 @@ use pin_project_lite::pin_project;
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -66,10 +67,12 @@ impl<F: Future> AlertableWait<'_, F> {
         let answer = loop {
             let wait = this.wait.as_mut().as_pin_mut().expect("it was neither answered nor withdrawn");
             if last || calls.count() > 0 {
+                let taken = alerted.then(|| Taken(calls));
                 // Withdraws the wait and looks for its grant in one step: the object comes first.
                 match wait.poll(&mut Context::from_waker(last_call())) {
                     Poll::Ready(answer) => break Some(answer),
                     Poll::Pending if this.run.begin() => {
+                        mem::forget(taken);
                         // The alert, if there was one, has served its purpose: it must not wake another.
                         if let Some(alert) = this.alert {
                             let _ = Pin::new(alert).poll(&mut Context::from_waker(last_call()));
@@ -95,9 +98,6 @@ impl<F: Future> AlertableWait<'_, F> {
             }
         };
         *this.alert = None;
-        if alerted && answer.is_some() {
-            calls.alert_if_any();
-        }
         Poll::Ready(answer)
     }
 
@@ -118,6 +118,15 @@ impl<F: Future> fmt::Debug for AlertableWait<'_, F> {
 impl<F: Future> futures::future::FusedFuture for AlertableWait<'_, F> {
     fn is_terminated(&self) -> bool {
         self.over
+    }
+}
+
+/// An alert that was taken. It is for another wait if this one ends without making calls, be it by a panic.
+struct Taken<'a>(&'a Calls);
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.0.alert_if_any();
     }
 }
 
