@@ -26,6 +26,24 @@ use std::{error::Error, fmt};
 /// [`Closed`](AcquireError::Closed). A refusal changes nothing. It comes at the first poll; a wait that has
 /// once entered the line can only be refused by a [`close`](crate::Baton::close), or by a
 /// [`Semaphore::resize`](crate::Semaphore::resize) below what it asks for.
+///
+/// That it comes at once, and never after a wait in vain, is ours; see [where the baton comes from](crate::Baton#origin).
+///
+/// # Examples
+///
+/// ```
+/// use batons::{AcquireError, Baton, Semaphore, blocking};
+///
+/// let baton = Baton::builder().first(5).window(8).build();
+/// let refusal = blocking::wait(baton.acquire(13)).unwrap_err();
+/// assert_eq!(refusal, AcquireError::TooFar { limit: 12 });
+/// assert_eq!(
+///     refusal.to_string(),
+///     "the number is beyond the window, which ends at 12 for now; nothing was changed",
+/// );
+/// let refusal = blocking::wait(Semaphore::new(1, 2).acquire_many(3)).unwrap_err();
+/// assert_eq!(refusal, AcquireError::TooMany { max: 2 });
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AcquireError {
@@ -51,6 +69,17 @@ pub enum AcquireError {
 /// [`Semaphore::try_acquire`](crate::Semaphore::try_acquire) no permit.
 ///
 /// [`WouldBlock`](TryAcquireError::WouldBlock), or what [`AcquireError`] says; nothing was changed.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{Baton, Semaphore, TryAcquireError};
+///
+/// let refusal = Semaphore::new(0, 1).try_acquire().unwrap_err();
+/// assert_eq!(refusal, TryAcquireError::WouldBlock);
+/// assert_eq!(refusal.to_string(), "the object cannot be had now; nothing was changed");
+/// assert_eq!(Baton::new(5).try_acquire(4).unwrap_err(), TryAcquireError::Passed);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TryAcquireError {
@@ -79,6 +108,21 @@ pub enum TryAcquireError {
 /// [`Semaphore::blocking_acquire_timeout`](crate::Semaphore::blocking_acquire_timeout) no permit.
 ///
 /// [`TimedOut`](AcquireTimeoutError::TimedOut), or what [`AcquireError`] says; nothing was changed.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{AcquireTimeoutError, Baton};
+/// use std::time::Duration;
+///
+/// let baton = Baton::new(1);
+/// let refusal = baton.blocking_acquire_timeout(2, Duration::from_millis(1)).unwrap_err();
+/// assert_eq!(refusal, AcquireTimeoutError::TimedOut);
+/// assert_eq!(
+///     refusal.to_string(),
+///     "the time was over first; the wait was withdrawn and nothing was changed",
+/// );
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AcquireTimeoutError {
@@ -103,6 +147,18 @@ pub enum AcquireTimeoutError {
 }
 
 /// Why [`Baton::skip`](crate::Baton::skip) did not pass a number over.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{Baton, SkipError};
+///
+/// let baton = Baton::new(1);
+/// let _ticket = baton.ticket();
+/// let refusal = baton.skip(1).unwrap_err();
+/// assert_eq!(refusal, SkipError::Requested);
+/// assert_eq!(refusal.to_string(), "the number has a waiter or a ticket; nothing was skipped");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SkipError {
@@ -122,6 +178,18 @@ pub enum SkipError {
 /// Why [`Semaphore::release`](crate::Semaphore::release), or the signal of a
 /// [`signal_and_wait`](crate::signal_and_wait), added nothing. The latter releases one permit, so it never
 /// returns [`Zero`](ReleaseError::Zero).
+///
+/// # Examples
+///
+/// ```
+/// use batons::{ReleaseError, Semaphore};
+///
+/// let full = Semaphore::new(2, 2);
+/// let refusal = full.release(1).unwrap_err();
+/// assert_eq!(refusal, ReleaseError::OverMaximum { available: 2, max: 2 });
+/// assert_eq!(refusal.to_string(), "the count, now 2, would exceed its maximum of 2; nothing was added");
+/// assert_eq!(full.release(0).unwrap_err(), ReleaseError::Zero);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReleaseError {
@@ -137,6 +205,23 @@ pub enum ReleaseError {
 }
 
 /// Why [`wait_any`](crate::wait_any) or [`wait_all`](crate::wait_all) got nothing.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{AcquireError, Semaphore, WaitError, blocking};
+///
+/// let semaphore = Semaphore::new(2, 2);
+/// let twice = blocking::wait_all([semaphore.acquire(), semaphore.acquire()]).unwrap_err();
+/// assert!(matches!(twice, WaitError::SameObject { first: 0, second: 1 }));
+/// assert_eq!(twice.to_string(), "the waits at 0 and 1 are for the same object; nothing was taken");
+///
+/// semaphore.close();
+/// let WaitError::Refused { index, refusal } = blocking::wait_all([semaphore.acquire()]).unwrap_err() else {
+///     unreachable!("the object is closed");
+/// };
+/// assert_eq!((index, refusal.downcast_ref()), (0, Some(&AcquireError::Closed)));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WaitError {
@@ -187,6 +272,17 @@ impl Error for WaitError {
 /// withdrawn.
 ///
 /// Also from [`Mutex::blocking_lock_timeout`](crate::Mutex::blocking_lock_timeout). Win32 `WAIT_TIMEOUT`.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{AutoResetEvent, TimedOut, blocking};
+/// use std::time::Duration;
+///
+/// let event = AutoResetEvent::new(false);
+/// let over: TimedOut = blocking::wait_timeout(event.wait(), Duration::ZERO).unwrap_err();
+/// assert_eq!(over.to_string(), "the time was over first; the wait was withdrawn and nothing was changed");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TimedOut(pub(crate) ());
 

@@ -81,9 +81,17 @@ impl<H: Borrow<Baton>> futures::future::FusedFuture for Acquire<H> {
 // ===== guard =====
 
 /// The baton held through a reference: what [`Baton::acquire`] answers.
+///
+/// # Examples
+///
+/// See [`Baton::acquire`].
 pub type BatonGuard<'a> = HeldBaton<&'a Baton>;
 
 /// The baton held through a handle of its own: what [`Baton::acquire_owned`] answers.
+///
+/// # Examples
+///
+/// See [`Baton::acquire_owned`].
 pub type OwnedBatonGuard = HeldBaton<Baton>;
 
 /// A turn. While it exists nobody else has one; dropping it hands the baton to the next number.
@@ -92,6 +100,10 @@ pub type OwnedBatonGuard = HeldBaton<Baton>;
 /// turn, not the task or thread that got it: it may be sent elsewhere and dropped there. It releases
 /// also when it is dropped by a panic. A guard that is leaked keeps its turn until the
 /// baton is [closed](Baton::close).
+///
+/// # Examples
+///
+/// See [`release`](HeldBaton::release).
 #[must_use = "the baton goes to the next number as soon as the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct HeldBaton<H: Borrow<Baton>> {

@@ -6,7 +6,10 @@ use std::fmt;
 
 /// Who held a baton, who waited and who was missing, at one moment; made by [`Baton::snapshot`].
 ///
-/// Its `Display` is a line for people: the next number and why it is not running, then who waits.
+/// Its `Display` is a line for people: the next number and why it is not running, then who waits, at most 16 numbers of a kind.
+///
+/// It is true of one moment, which is over when it is read: report it, do not act on it. Win32 tells what an owner waits for
+/// (`GetThreadWaitChain`); that a number was never asked for, nobody there knows.
 ///
 /// # Examples
 ///
@@ -23,6 +26,23 @@ use std::fmt;
 ///     baton.snapshot().to_string(),
 ///     "next 17: never requested; waiting: 18, 19, 25",
 /// );
+/// ```
+///
+/// And one by one:
+///
+/// ```
+/// # use batons::Baton;
+/// let baton = Baton::new(5);
+/// let _held = baton.try_acquire(5)?;
+/// let _ticket = baton.ticket();
+/// let mut wait = tokio_test::task::spawn(baton.acquire(7));
+/// assert!(wait.poll().is_pending());
+/// baton.skip(8).expect("nobody has asked for it");
+/// let snapshot = baton.snapshot();
+/// assert_eq!((snapshot.next(), snapshot.holder()), (6, Some(5)));
+/// assert!(snapshot.is_held() && !snapshot.is_closed());
+/// assert_eq!((snapshot.tickets(), snapshot.waiting(), snapshot.skipped()), (&[6][..], &[7][..], &[8][..]));
+/// # Ok::<_, batons::TryAcquireError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatonSnapshot {
@@ -61,42 +81,70 @@ impl BatonSnapshot {
     }
 
     /// The number that is granted next.
+    ///
+    /// # Examples
+    ///
+    /// See [`BatonSnapshot`].
     #[must_use]
     pub fn next(&self) -> u64 {
         self.next
     }
 
     /// The number that holds the baton, or whose grant its waiter has not yet seen.
+    ///
+    /// # Examples
+    ///
+    /// See [`BatonSnapshot`].
     #[must_use]
     pub fn holder(&self) -> Option<u64> {
         self.held.then(|| self.next.wrapping_sub(1))
     }
 
     /// Whether somebody holds the baton.
+    ///
+    /// # Examples
+    ///
+    /// See [`BatonSnapshot`].
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.held
     }
 
     /// Whether the baton was closed.
+    ///
+    /// # Examples
+    ///
+    /// See [`BatonSnapshot`].
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.closed
     }
 
     /// The numbers that wait, in the order of their turns.
+    ///
+    /// # Examples
+    ///
+    /// See [`BatonSnapshot`].
     #[must_use]
     pub fn waiting(&self) -> &[u64] {
         &self.waiting
     }
 
     /// The numbers of tickets that nobody waits on yet, in the order of their turns.
+    ///
+    /// # Examples
+    ///
+    /// See [`BatonSnapshot`].
     #[must_use]
     pub fn tickets(&self) -> &[u64] {
         &self.tickets
     }
 
     /// The numbers skipped ahead of time, in the order of their turns.
+    ///
+    /// # Examples
+    ///
+    /// See [`BatonSnapshot`].
     #[must_use]
     pub fn skipped(&self) -> &[u64] {
         &self.skipped

@@ -11,6 +11,25 @@ use std::fmt;
 /// unused it is passed over, so a panic, an early `?` or an aborted task cannot stall the others.
 /// A ticket that is leaked stalls the later numbers until the baton is closed;
 /// [`Baton::snapshot`] names it.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{AcquireError, Baton};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), AcquireError> {
+/// let baton = Baton::new(0);
+/// let (first, mut second) = (baton.ticket(), baton.ticket());
+/// let lost = tokio::spawn(async move {
+///     let _first = first;
+///     std::future::pending::<()>().await;
+/// });
+/// lost.abort(); // its number is passed over
+/// assert_eq!(second.acquire().await?.seq(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a ticket that is dropped is passed over"]
 pub struct Ticket {
     /// Leaves with [`acquire_owned`](Ticket::acquire_owned).

@@ -7,6 +7,17 @@ use std::{error::Error, fmt};
 /// From [`ApcHandle::queue`](crate::ApcHandle::queue) and
 /// [`ApcHandle::queue_async`](crate::ApcHandle::queue_async). Win32 `QueueUserAPC` fails for a thread that has
 /// ended, and has no need to give anything back.
+///
+/// # Examples
+///
+/// ```
+/// use batons::ApcQueue;
+///
+/// let queue = ApcQueue::new();
+/// drop(queue.close());
+/// let refusal = queue.handle().queue(|| {}).unwrap_err();
+/// assert_eq!(refusal.to_string(), "the APC queue is closed; nothing was queued");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct QueueClosed<F>(pub(crate) F);
 

@@ -2,7 +2,12 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-/// Why something failed, as it was told.
+/// Why something failed, as it was told: by [`Ticket::fail`](crate::lane::Ticket::fail), by a committer, by the panic of a holder (a
+/// [`Lost`] or a [`WorkPanic`](crate::WorkPanic)). Shared, since everybody above a failure is told the same.
+///
+/// # Examples
+///
+/// See [`Failure`].
 pub type Cause = Arc<dyn Error + Send + Sync>;
 
 /// The failure that stops a lane: the lowest-numbered one, which is the root of all others.
@@ -23,7 +28,8 @@ pub type Cause = Arc<dyn Error + Send + Sync>;
 /// assert_eq!(error.to_string(), "the lane ends before this number: number 0 failed (\"block 0\"): disk full");
 /// let LaneError::Poisoned(failure) = error else { unreachable!() };
 /// assert_eq!((failure.seq(), failure.label()), (0, Some("block 0")));
-/// assert_eq!(failure.source().unwrap().to_string(), "disk full");
+/// assert_eq!(failure.cause().to_string(), "disk full");
+/// assert!(failure.source().is_some(), "the same, for who prints chains of errors");
 /// # Ok::<_, LaneError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -35,18 +41,30 @@ pub struct Failure {
 
 impl Failure {
     /// The number that failed.
+    ///
+    /// # Examples
+    ///
+    /// See [`Failure`].
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.seq
     }
 
     /// What its ticket was labelled, if it was.
+    ///
+    /// # Examples
+    ///
+    /// See [`Failure`].
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.label.as_deref()
     }
 
     /// Why.
+    ///
+    /// # Examples
+    ///
+    /// See [`Failure`].
     #[must_use]
     pub fn cause(&self) -> &Cause {
         &self.cause
@@ -124,6 +142,7 @@ impl Error for Lost {}
 ///     Err(ended) => return Err(ended),
 ///     Ok(_) => unreachable!("the window is full"),
 /// }
+/// assert_eq!(LaneError::WouldBlock.to_string(), "that would have to wait, nothing was changed");
 /// # Ok::<_, LaneError>(())
 /// ```
 #[derive(Debug, Clone)]

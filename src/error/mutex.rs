@@ -6,6 +6,17 @@ use std::{error::Error, fmt};
 ///
 /// From [`Mutex::unlock`](crate::Mutex::unlock), and from [`signal_and_wait`](crate::signal_and_wait) with
 /// [`Mutex::unlocking`](crate::Mutex::unlocking).
+///
+/// # Examples
+///
+/// ```
+/// use batons::{Mutex, NotOwner, Owner};
+///
+/// let (mutex, me, other) = (Mutex::new(), Owner::new(), Owner::new());
+/// let _guard = mutex.blocking_lock(&me).unwrap();
+/// let refusal: NotOwner = mutex.unlock(&other).unwrap_err();
+/// assert_eq!(refusal.to_string(), "the mutex is not owned by this owner; nothing was changed");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NotOwner(pub(crate) ());
 

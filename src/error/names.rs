@@ -4,6 +4,23 @@ use std::{error::Error, fmt};
 
 /// Why [`Namespace::create`](crate::Namespace::create) or [`Namespace::open`](crate::Namespace::open) gave no
 /// handle; nothing was made, and no name taken.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{Baton, ManualResetEvent, NameError, Namespace};
+///
+/// let names = Namespace::new();
+/// let _baton = names.create("x", || Baton::new(0))?;
+/// let refusal = names.open::<ManualResetEvent>("x").unwrap_err();
+/// assert_eq!(
+///     refusal.to_string(),
+///     "the name belongs to a Baton, not to a ManualResetEvent; nothing was made or opened",
+/// );
+/// assert_eq!(names.open::<Baton>("y").unwrap_err(), NameError::NotFound);
+/// assert_eq!(names.open::<Baton>(r"a\b").unwrap_err(), NameError::Backslash);
+/// # Ok::<_, NameError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NameError {

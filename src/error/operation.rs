@@ -7,6 +7,19 @@ use std::{any::Any, error::Error, fmt};
 // ===== operations =====
 
 /// Why an [`Operation`](crate::Operation) has no result.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{Operation, OperationError, blocking};
+///
+/// let (operation, task) = Operation::new(std::future::pending::<()>());
+/// assert!(operation.cancel());
+/// blocking::wait(task);
+/// let cancelled = operation.blocking_result().unwrap_err();
+/// assert_eq!(cancelled.to_string(), "the operation was cancelled; it has no result");
+/// assert!(matches!(operation.blocking_result(), Err(OperationError::Taken))); // told once
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OperationError {
@@ -20,6 +33,17 @@ pub enum OperationError {
 }
 
 /// Why [`Operation::try_result`](crate::Operation::try_result) answered no result.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{Operation, TryResultError};
+///
+/// let (operation, _task) = Operation::new(async { 42 });
+/// let early = operation.try_result().unwrap_err();
+/// assert!(matches!(early, TryResultError::Incomplete));
+/// assert_eq!(early.to_string(), "the operation is not complete; nothing was changed");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TryResultError {
@@ -30,6 +54,20 @@ pub enum TryResultError {
 }
 
 /// Why [`Operation::blocking_result_timeout`](crate::Operation::blocking_result_timeout) answered no result.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{Operation, OperationError, ResultTimeoutError};
+/// use std::time::Duration;
+///
+/// let (operation, task) = Operation::new(async { 42 });
+/// let early = operation.blocking_result_timeout(Duration::ZERO).unwrap_err();
+/// assert_eq!(early.to_string(), "the time was over first; the wait was withdrawn and nothing was changed");
+/// drop(task); // its executor is gone
+/// let ended = operation.blocking_result_timeout(Duration::ZERO).unwrap_err();
+/// assert!(matches!(ended, ResultTimeoutError::Ended(OperationError::Cancelled)));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ResultTimeoutError {
@@ -60,7 +98,16 @@ pub struct WorkPanic {
 }
 
 impl WorkPanic {
-    /// The panic whose payload `std::panic::catch_unwind` caught.
+    /// The panic whose payload [`std::panic::catch_unwind`] caught, for work that is run by other means.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::WorkPanic;
+    ///
+    /// let payload = std::panic::catch_unwind(|| panic!("no luck, {} times", 3)).unwrap_err();
+    /// assert_eq!(WorkPanic::new(payload).message(), "no luck, 3 times");
+    /// ```
     #[must_use]
     pub fn new(payload: Box<dyn Any + Send>) -> Self {
         let text = payload.downcast_ref::<&str>().map(ToString::to_string);
@@ -69,7 +116,11 @@ impl WorkPanic {
         Self { message, payload: Lock::new(payload) }
     }
 
-    /// What the panic said.
+    /// What the panic said; that it said no text, if its payload is neither a `&str` nor a `String`.
+    ///
+    /// # Examples
+    ///
+    /// See [`WorkPanic::new`].
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
@@ -139,6 +190,17 @@ impl From<TimedOut> for ResultTimeoutError {
 pub struct PortClosed<T = ()>(pub T);
 
 /// Why [`CompletionPort::try_next`](crate::CompletionPort::try_next) got no packet.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{CompletionPort, TryNextError};
+///
+/// let port = CompletionPort::<u8>::new(1);
+/// let refusal = port.try_next().unwrap_err();
+/// assert_eq!(refusal, TryNextError::WouldBlock);
+/// assert_eq!(refusal.to_string(), "no packet can be had now; nothing was changed");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TryNextError {
@@ -150,6 +212,19 @@ pub enum TryNextError {
 }
 
 /// Why [`CompletionPort::blocking_next_timeout`](crate::CompletionPort::blocking_next_timeout) got no packet.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{CompletionPort, NextTimeoutError};
+/// use std::time::Duration;
+///
+/// let port = CompletionPort::<u8>::new(1);
+/// port.close();
+/// let refusal = port.blocking_next_timeout(Duration::from_secs(60)).unwrap_err();
+/// assert_eq!(refusal, NextTimeoutError::Closed); // at once
+/// assert_eq!(refusal.to_string(), "the completion port is closed; nothing was changed");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NextTimeoutError {
