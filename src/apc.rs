@@ -32,6 +32,32 @@ use std::{fmt, future::Future, sync::Arc};
 /// The answer of an alertable wait: its own, or that calls were made instead.
 ///
 /// Win32 `WAIT_IO_COMPLETION` is [`Alerted`](Alertable::Alerted).
+///
+/// # Examples
+///
+/// The loop of a task that has calls made while it waits for work:
+///
+/// ```
+/// use batons::{Alertable, ApcQueue, Semaphore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (queue, work) = (ApcQueue::new(), Semaphore::new(0, 1));
+/// queue.handle().queue({
+///     let work = work.clone();
+///     move || assert_eq!(work.release(1), Ok(0))
+/// })?;
+/// let mut alerted = 0;
+/// let permit = loop {
+///     match queue.alertable(work.acquire()).await {
+///         Alertable::Done(permit) => break permit?,
+///         Alertable::Alerted => alerted += 1, // the wait took nothing: again
+///     }
+/// };
+/// assert_eq!((permit.num_permits(), alerted), (1, 1));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "an alerted wait took nothing: it is to be made again"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Alertable<T> {
@@ -302,6 +328,25 @@ fn debug(f: &mut fmt::Formatter<'_>, name: &str, calls: &Calls) -> fmt::Result {
 /// Queues calls to one [`ApcQueue`], from anywhere.
 ///
 /// Clones are handles to one queue. They do not keep it. In Win32 the handle of the thread serves for that.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{ApcQueue, blocking};
+/// use std::sync::mpsc;
+///
+/// let queue = ApcQueue::new();
+/// let (say, said) = mpsc::channel();
+/// std::thread::scope(|scope| {
+///     for n in [1, 2] {
+///         let (handle, say) = (queue.handle(), say.clone());
+///         scope.spawn(move || handle.queue(move || say.send(n).unwrap()).unwrap());
+///     }
+/// });
+/// assert!(said.try_recv().is_err(), "nobody has waited alertably");
+/// assert_eq!(blocking::wait(queue.drain()), 2);
+/// assert_eq!(said.try_iter().sum::<i32>(), 3);
+/// ```
 #[derive(Clone)]
 pub struct ApcHandle {
     calls: Arc<Calls>,

@@ -93,11 +93,11 @@ mod sealed {
     }
 }
 
-/// Marks [`ManualResetEvent`].
+/// Marks [`ManualResetEvent`], which is `Event<Manual>`. Nobody has a value of it. See [`Event`] for code over both kinds.
 #[derive(Debug)]
 pub struct Manual(());
 
-/// Marks [`AutoResetEvent`].
+/// Marks [`AutoResetEvent`], which is `Event<Auto>`. Nobody has a value of it. See [`Event`] for code over both kinds.
 #[derive(Debug)]
 pub struct Auto(());
 

@@ -347,6 +347,10 @@ impl<L: WaitList> fmt::Debug for WaitAll<L> {
 
 /// What [`signal_and_wait`] can signal: `&event`, `&semaphore`, or a level of a mutex to be
 /// [unlocked](crate::Mutex::unlocking). Sealed.
+///
+/// # Examples
+///
+/// See [`signal_and_wait`].
 pub trait Signal: Signals {}
 
 impl<S: Signals> Signal for S {}

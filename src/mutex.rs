@@ -446,6 +446,10 @@ impl fmt::Debug for Mutex {
 
 /// One level of a mutex to be unlocked by [`signal_and_wait`](crate::signal_and_wait); made by
 /// [`Mutex::unlocking`].
+///
+/// # Examples
+///
+/// See [`Mutex::unlocking`].
 #[derive(Debug)]
 pub struct Unlocking<'a> {
     mutex: &'a Mutex,

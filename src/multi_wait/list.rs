@@ -10,6 +10,25 @@ use std::task::{Context, Poll};
 ///
 /// Sealed: any other future takes part through [`until`](crate::until). One that has been answered already is
 /// refused by a panic.
+///
+/// # Examples
+///
+/// Code over any wait of this crate:
+///
+/// ```
+/// use batons::{ManualResetEvent, Semaphore, WaitError, Waitable, blocking};
+///
+/// /// The answer of `wait`, unless `stop` is set.
+/// fn unless_stopped<W: Waitable>(wait: W, stop: &ManualResetEvent) -> Result<Option<W::Output>, WaitError> {
+///     let (_, (_stopped, answer)) = blocking::wait_any((stop.wait(), wait))?;
+///     Ok(answer)
+/// }
+/// let (semaphore, stop) = (Semaphore::new(1, 1), ManualResetEvent::new(false));
+/// assert!(unless_stopped(semaphore.acquire(), &stop)?.is_some());
+/// stop.set();
+/// assert!(unless_stopped(semaphore.acquire(), &stop)?.is_none());
+/// # Ok::<_, WaitError>(())
+/// ```
 pub trait Waitable: Part {
     /// The same wait in a box, its output turned into `O`: for a `Vec` of waits of several kinds.
     ///
@@ -38,6 +57,10 @@ pub trait Waitable: Part {
 impl<T: Part> Waitable for T {}
 
 /// A wait in a box; made by [`Waitable::boxed`]. Dropping it gives up the wait in it.
+///
+/// # Examples
+///
+/// See [`Waitable::boxed`].
 pub struct BoxedWait<'a, O>(Box<dyn Turning<O> + Send + Sync + 'a>);
 
 impl<O> fmt::Debug for BoxedWait<'_, O> {

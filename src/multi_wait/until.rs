@@ -66,6 +66,10 @@ pub fn until<F: Future>(future: F) -> Until<F> {
 /// As a dropped `EventListener`: a notification by `notify` that it had received and not told goes to the
 /// next listener. One that was seen in the poll in which another member won is used up; see [`until`].
 ///
+/// # Panics
+///
+/// The future panics if it is polled again after it answered.
+///
 /// # Examples
 ///
 /// ```

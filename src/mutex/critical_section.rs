@@ -148,6 +148,10 @@ impl fmt::Debug for CriticalSection {
 
 /// One level of an entered section; dropping it leaves the level. Win32 `LeaveCriticalSection`, which nobody
 /// else can call here.
+///
+/// # Examples
+///
+/// See [`CriticalSection`](super::CriticalSection].
 #[must_use = "the section is left as soon as the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct CriticalSectionGuard<'a> {

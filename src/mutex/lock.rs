@@ -16,9 +16,17 @@ use std::{
 // ===== guard =====
 
 /// A level of a mutex held through a reference: what [`Mutex::lock`] answers.
+///
+/// # Examples
+///
+/// See [`Mutex::lock`].
 pub type MutexGuard<'a> = HeldMutex<&'a Mutex>;
 
 /// A level of a mutex held through a handle of its own: what [`Mutex::lock_owned`] answers.
+///
+/// # Examples
+///
+/// See [`Mutex::lock_owned`].
 pub type OwnedMutexGuard = HeldMutex<Mutex>;
 
 /// One level of a locked mutex; dropping it unlocks the level. Used by its names [`MutexGuard`] and
@@ -27,6 +35,19 @@ pub type OwnedMutexGuard = HeldMutex<Mutex>;
 /// Dropped by a panic it marks the mutex as abandoned (our rule, and that of std). If the mutex was taken
 /// from it with its owner's token it does nothing. If it is leaked the mutex stays locked until the token is
 /// dropped.
+///
+/// # Examples
+///
+/// ```
+/// use batons::{Mutex, Owner};
+///
+/// let (mutex, me) = (Mutex::new(), Owner::new());
+/// let outer = mutex.blocking_lock(&me).unwrap();
+/// let inner = mutex.blocking_lock(&me).unwrap(); // the same owner: recursion
+/// assert_eq!(mutex.depth(), 2);
+/// drop((inner, outer));
+/// assert!(!mutex.is_locked());
+/// ```
 #[must_use = "the mutex is unlocked as soon as the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct HeldMutex<H: Borrow<Mutex>> {

@@ -17,6 +17,24 @@ use std::{fmt, ops::Deref};
 /// The objects that can have a name. They all share one name space.
 ///
 /// Sealed: the crate implements it for its objects.
+///
+/// # Examples
+///
+/// Code over whatever has a name:
+///
+/// ```
+/// use batons::{Baton, Created, NameError, Nameable, Namespace, Semaphore};
+///
+/// fn fresh<T: Nameable>(names: &Namespace, name: &str, make: impl FnOnce() -> T) -> Result<Created<T>, NameError> {
+///     let created = names.create(name, make)?;
+///     assert!(!created.existed(), "another {} is called {name}", T::KIND);
+///     Ok(created)
+/// }
+/// let names = Namespace::new();
+/// let _baton = fresh(&names, "turns", || Baton::new(0))?;
+/// assert!(fresh(&names, "turns", || Semaphore::new(1, 1)).is_err(), "one name space for all types");
+/// # Ok::<_, NameError>(())
+/// ```
 pub trait Nameable: sealed::Sealed + Clone + fmt::Debug + Send + Sync + 'static {
     /// What the type is called in a [`NameError::WrongType`](crate::NameError::WrongType).
     const KIND: &'static str;

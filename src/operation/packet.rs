@@ -72,21 +72,53 @@ use sealed::{Content, Handle, Taking};
 // ===== packet =====
 
 /// A packet held through a reference: what [`CompletionPort::next`] answers.
+///
+/// # Examples
+///
+/// See [`CompletionPort::next`].
 pub type Packet<'a, T> = HeldPacket<&'a CompletionPort<T>, T>;
 
 /// A packet held through a handle of its own: what [`CompletionPort::next_owned`] answers.
+///
+/// # Examples
+///
+/// See [`CompletionPort::next_owned`].
 pub type OwnedPacket<T> = HeldPacket<CompletionPort<T>, T>;
 
 /// Several packets held through a reference: what [`CompletionPort::next_many`] answers.
+///
+/// # Examples
+///
+/// See [`CompletionPort::next_many`].
 pub type Packets<'a, T> = HeldPacket<&'a CompletionPort<T>, Vec<T>>;
 
 /// Several packets held through a handle of their own: what [`CompletionPort::next_many_owned`] answers.
+///
+/// # Examples
+///
+/// See [`CompletionPort::next_many_owned`].
 pub type OwnedPackets<T> = HeldPacket<CompletionPort<T>, Vec<T>>;
 
 /// A packet that is worked on, or several: it counts as running at its port until it is dropped. Used by its names
 /// [`Packet`], [`OwnedPacket`], [`Packets`] and [`OwnedPackets`].
 ///
-/// Dropping it ends the work first and drops what it holds then.
+/// Dropping it ends the work first and drops what it holds then. In Win32 a thread is what counts, until it asks for the next
+/// packet or blocks; nobody sees a task block, so the guard counts (ours).
+///
+/// # Examples
+///
+/// ```
+/// use batons::CompletionPort;
+///
+/// let port = CompletionPort::new(1);
+/// port.post(vec![1, 2])?;
+/// let mut packet = port.try_next().unwrap();
+/// packet.push(3); // derefs to what was posted
+/// assert_eq!((packet.len(), port.running()), (3, 1));
+/// drop(packet);
+/// assert_eq!(port.running(), 0);
+/// # Ok::<_, batons::PortClosed<Vec<i32>>>(())
+/// ```
 #[must_use = "the packet is dropped at once"]
 #[clippy::has_significant_drop]
 pub struct HeldPacket<H: Handle, C> {
@@ -153,7 +185,8 @@ impl<H: Handle, C> fmt::Debug for HeldPacket<H, C> {
 
 // ===== future =====
 
-/// Future of [`CompletionPort::next`] and its variants.
+/// Future of [`CompletionPort::next`], [`next_owned`](CompletionPort::next_owned), [`next_many`](CompletionPort::next_many) and
+/// [`next_many_owned`](CompletionPort::next_many_owned).
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct NextPacket<H: Handle, C: Content<H::Packet>> {
     /// Leaves with the answer.

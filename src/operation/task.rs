@@ -111,6 +111,10 @@ pin_project! {
     /// A panic of the work is the result of the operation. A panic in the drop of the work, or in a waker that
     /// the completion calls, goes on when the operation is complete. It panics if it is polled again after it
     /// ended.
+    ///
+    /// # Examples
+    ///
+    /// See [`Operation::new`](super::Operation::new).
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct OperationTask<F: Future> {
         // Absent once it has ended.

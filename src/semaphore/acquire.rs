@@ -15,14 +15,28 @@ use std::{
 // ===== permit =====
 
 /// Permits held through a reference: what [`Semaphore::acquire`] answers.
+///
+/// # Examples
+///
+/// See [`Semaphore::acquire`].
 pub type Permit<'a> = HeldPermits<&'a Semaphore>;
 
 /// Permits held through a handle of their own: what [`Semaphore::acquire_owned`] answers.
+///
+/// # Examples
+///
+/// See [`Semaphore::acquire_owned`].
 pub type OwnedPermit = HeldPermits<Semaphore>;
 
 /// One or several permits; dropping them puts them back. Used by its names [`Permit`] and [`OwnedPermit`].
 ///
-/// If others have filled the semaphore up to its maximum meanwhile, what does not fit any more is gone.
+/// If others have filled the semaphore up to its maximum meanwhile, what does not fit any more is gone. That they go back by
+/// themselves is the manner of tokio; a unit of Win32 stays away until somebody releases one, see
+/// [`forget`](HeldPermits::forget).
+///
+/// # Examples
+///
+/// See [`Semaphore::acquire`].
 #[must_use = "the permits go back as soon as they are dropped"]
 #[clippy::has_significant_drop]
 pub struct HeldPermits<H: Borrow<Semaphore>> {
