@@ -10,7 +10,12 @@ use std::task::{Context, Poll};
 
 /// The deposits of a lane in their order; made by [`Lane::into_stream`]. With feature `futures` it is a `futures::Stream`.
 ///
-/// A deposit counts as committed, and makes room in the window, when it is taken.
+/// A deposit counts as committed, and makes room in the window, when it is taken. That errors come in their places is the
+/// manner of `buffered` of the futures crate; that a slow first one cannot pile up what is behind it is that of oneTBB's pipelines.
+///
+/// # Examples
+///
+/// See [`Lane::into_stream`].
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct Deposits<T, D> {
     lane: Lane<T, D>,
@@ -79,6 +84,19 @@ impl<T, D> Lane<T, D> {
 
 impl<T, D> Commits<T, D> {
     /// The deposits one by one instead of in runs; see [`Lane::into_stream`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::{blocking, lane::Lane};
+    /// # use std::future::poll_fn;
+    /// let lane: Lane<(), u32> = Lane::builder().build(());
+    /// let commits = lane.commits(); // from here on deposits wait for who asks
+    /// lane.try_ticket()?.deposit(7)?;
+    /// let mut deposits = commits.into_stream();
+    /// assert_eq!(blocking::wait(poll_fn(|cx| deposits.poll_deposit(cx))).transpose()?, Some(7));
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
     pub fn into_stream(self) -> Deposits<T, D> {
         Deposits { lane: self.lane().clone(), commits: self, wait: None, over: false }
     }
@@ -86,16 +104,35 @@ impl<T, D> Commits<T, D> {
 
 impl<T, D> Deposits<T, D> {
     /// The lane.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Lane;
+    /// let deposits = Lane::builder().window(2).build::<(), u8>(()).into_stream();
+    /// deposits.lane().try_ticket()?.deposit(1)?; // as long as the stream is there, so is the lane
+    /// assert_eq!(deposits.lane().room(), 1);
+    /// # Ok::<_, batons::LaneError>(())
+    /// ```
     #[must_use]
     pub fn lane(&self) -> &Lane<T, D> {
         &self.lane
     }
 
-    /// The next deposit, as soon as it is the head; see [`Lane::into_stream`]. For those without feature `futures`.
+    /// The next deposit, as soon as it is the head; see [`Lane::into_stream`]. For those without feature `futures`. After the end it
+    /// answers the end again.
+    ///
+    /// # Cancel safety
+    ///
+    /// A deposit is taken only by the poll that answers it. The waker of the last poll is the one that is woken.
     ///
     /// # Errors
     ///
     /// [`LaneError::Poisoned`] and [`Cancelled`](LaneError::Cancelled), and the end after them.
+    ///
+    /// # Examples
+    ///
+    /// See [`Lane::into_stream`].
     pub fn poll_deposit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<D, LaneError>>> {
         loop {
             match self.look() {

@@ -8,12 +8,19 @@ use std::sync::Arc;
 use std::{fmt, future::poll_fn, iter::FusedIterator, thread};
 
 /// What lanes add to each [`Iterator`].
+///
+/// # Examples
+///
+/// See [`in_lane`](LaneIteratorExt::in_lane).
 pub trait LaneIteratorExt: Iterator + Sized {
     /// What `work` makes of the items, in the order of the items, worked on by at most `threads` threads, which are started as they are
     /// needed.
     ///
     /// At most `window` items are between the source and the consumer, however slow the first of them or the consumer
     /// is. The source is asked by the consumer, in `next`; what was begun goes on meanwhile.
+    ///
+    /// Rayon's `par_iter` is faster where all results fit into memory and are wanted at the end; it has no ordered form that
+    /// streams.
     ///
     /// A panic of `work` is raised in its place: everything before it comes out first, and nothing after it. Dropping
     /// the iterator ends the threads, each after the item that it is at.
@@ -59,6 +66,10 @@ impl<I: Iterator> LaneIteratorExt for I {}
 type Job<T, R> = (Ticket<(), thread::Result<R>>, T);
 
 /// The results of [`LaneIteratorExt::in_lane`].
+///
+/// # Examples
+///
+/// See [`LaneIteratorExt::in_lane`].
 #[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct InLaneIter<I: Iterator, F, R> {
     /// Absent once it has ended.

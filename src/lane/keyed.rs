@@ -1,18 +1,18 @@
 //! Order for each key, and none among keys.
 
 mod line;
+mod ticket;
 mod wait;
 
+pub use ticket::{HeldKeyTurn, KeyTicket, KeyTurn, OwnedKeyTurn};
 pub use wait::TakeKeyTurn;
 
-use super::{PassTurn, by_deadline};
-use crate::{LaneError, ManualResetEvent, blocking};
 use line::Lines;
-use std::borrow::{Borrow, BorrowMut};
+use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::{fmt, mem, slice, time::Duration};
+use std::{fmt, slice};
 
 /// Order for each key: those who take tickets of one key have their turns one at a time, in the order in which the tickets were
 /// taken; those of different keys have nothing to do with one another.
@@ -29,6 +29,9 @@ use std::{fmt, mem, slice, time::Duration};
 ///
 /// Clones are handles to one object. The order is that of the calls, so it can be no better than that of the callers: two tasks that
 /// race for tickets of one key get them in either order.
+///
+/// Order by key, and none beyond it, is what Kafka consumers that work in parallel keep; several keys in one step are from the
+/// sequencer of Bloomberg's `quantum`. Win32 has neither: there it takes a mutex for each key, in some fixed order.
 ///
 /// # Examples
 ///
@@ -79,6 +82,14 @@ impl Inner {
 
 impl<K: ?Sized> Keyed<K> {
     /// No tickets are out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Keyed;
+    /// let keyed: Keyed<(u32, &str)> = Keyed::new();
+    /// assert_eq!((keyed.keys(), keyed.waiting()), (0, 0));
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -90,6 +101,19 @@ impl<K: ?Sized> Keyed<K> {
     /// Stands in the line of `key`, behind all tickets of it that are out. Never waits.
     ///
     /// `key` may be any borrowed form of `K`, as in a [`HashMap`](std::collections::HashMap).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Keyed;
+    /// let keyed: Keyed<String> = Keyed::new();
+    /// let first = keyed.ticket("k"); // as `HashMap<String, _>::get` takes a `&str`
+    /// let (mut second, mut other) = (keyed.ticket("k"), keyed.ticket("l"));
+    /// assert!(other.try_turn().is_ok());
+    /// assert!(second.try_turn().is_err());
+    /// drop(first);
+    /// assert!(second.try_turn().is_ok());
+    /// ```
     pub fn ticket<Q>(&self, key: &Q) -> KeyTicket
     where
         K: Borrow<Q>,
@@ -132,16 +156,31 @@ impl<K: ?Sized> Keyed<K> {
 
     fn join(&self, keys: Keys) -> KeyTicket {
         let (number, ready) = self.inner.lock().join(keys.as_slice());
-        KeyTicket { inner: Arc::clone(&self.inner), number, keys, ready, over: false }
+        KeyTicket::new(Arc::clone(&self.inner), number, keys, ready)
     }
 
     /// Of how many keys tickets are out; this is all that is kept.
+    ///
+    /// # Examples
+    ///
+    /// See [`waiting`](Keyed::waiting].
     #[must_use]
     pub fn keys(&self) -> usize {
         self.inner.lock().keys()
     }
 
     /// How many tickets are out whose turns have not come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use batons::lane::Keyed;
+    /// let keyed: Keyed<u8> = Keyed::new();
+    /// let tickets = [keyed.ticket(&1), keyed.ticket(&1), keyed.ticket(&2)];
+    /// assert_eq!((keyed.keys(), keyed.waiting()), (2, 1)); // the second of key 1
+    /// drop(tickets);
+    /// assert_eq!(keyed.keys(), 0);
+    /// ```
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.inner.lock().waiting()
@@ -181,186 +220,5 @@ impl Keys {
             Self::One(key) => slice::from_ref(key),
             Self::Several(keys) => keys,
         }
-    }
-}
-
-// ===== tickets =====
-
-/// A place in the line of one key or several; from [`Keyed::ticket`] and [`Keyed::tickets`].
-///
-/// A wait for its turn may be dropped at any time, by a time-out or a `select!`; the ticket keeps its place. Dropping the ticket gives
-/// the place up, and the next of each key goes on.
-#[must_use = "a ticket that is dropped has given up its place"]
-pub struct KeyTicket {
-    inner: Arc<Inner>,
-    number: u64,
-    keys: Keys,
-    /// Whether its turn is known to have come; it does not go away again.
-    ready: bool,
-    /// Whether it has left its lines.
-    over: bool,
-}
-
-impl KeyTicket {
-    /// An event that is set for good as soon as the turn has come, or the ticket is gone: a member for
-    /// [`wait_any`](crate::wait_any) and [`wait_all`](crate::wait_all). [`try_turn`](KeyTicket::try_turn) does not wait then.
-    #[must_use]
-    pub fn ready(&self) -> ManualResetEvent {
-        self.awaited().unwrap_or_else(|| ManualResetEvent::new(true))
-    }
-
-    /// Waits for the turn: all tickets of its keys that were taken before are gone.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: the ticket keeps its place, and a turn that came meanwhile is still there.
-    ///
-    /// # Errors
-    ///
-    /// [`LaneError::Passed`] after a turn; nothing else.
-    ///
-    /// # Panics
-    ///
-    /// The future panics if it is polled again after it answered.
-    pub fn turn(&mut self) -> TakeKeyTurn<&mut Self> {
-        TakeKeyTurn::new(self)
-    }
-
-    /// [`turn`](KeyTicket::turn) that takes the ticket with it.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped before it is ready it gives the place up; keep the ticket, and use `turn`, where that may happen.
-    ///
-    /// # Errors
-    ///
-    /// As `turn`.
-    ///
-    /// # Panics
-    ///
-    /// As `turn`.
-    pub fn turn_owned(self) -> TakeKeyTurn<Self> {
-        TakeKeyTurn::new(self)
-    }
-
-    /// [`turn`](KeyTicket::turn) for a thread.
-    ///
-    /// # Errors
-    ///
-    /// As `turn`.
-    ///
-    /// # Panics
-    ///
-    /// On a worker thread of a tokio runtime; see [`blocking`].
-    #[track_caller]
-    pub fn blocking_turn(&mut self) -> Result<KeyTurn<'_>, LaneError> {
-        blocking::wait(self.turn())
-    }
-
-    /// [`blocking_turn`](KeyTicket::blocking_turn) for `duration` at most.
-    ///
-    /// # Errors
-    ///
-    /// As `turn`, and [`LaneError::TimedOut`]; the place is kept.
-    ///
-    /// # Panics
-    ///
-    /// As `blocking_turn`.
-    #[track_caller]
-    pub fn blocking_turn_timeout(&mut self, duration: Duration) -> Result<KeyTurn<'_>, LaneError> {
-        by_deadline(blocking::wait_timeout(self.turn(), duration))
-    }
-
-    /// The turn, if it has come.
-    ///
-    /// # Errors
-    ///
-    /// As [`turn`](KeyTicket::turn), and [`LaneError::WouldBlock`].
-    pub fn try_turn(&mut self) -> Result<KeyTurn<'_>, LaneError> {
-        HeldKeyTurn::begin(self)
-    }
-
-    /// What to wait for, unless the turn has come or is over.
-    fn awaited(&self) -> Option<ManualResetEvent> {
-        if self.ready || self.over { None } else { self.inner.lock().awaited(self.number) }
-    }
-
-    fn leave(&mut self) {
-        if mem::replace(&mut self.over, true) {
-            return;
-        }
-        let mut wake = Vec::new();
-        self.inner.lock().leave(self.number, self.keys.as_slice(), &mut wake);
-        for event in wake {
-            event.set();
-        }
-    }
-}
-
-impl Drop for KeyTicket {
-    fn drop(&mut self) {
-        self.leave();
-    }
-}
-
-impl fmt::Debug for KeyTicket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyTicket").field("over", &self.over).finish_non_exhaustive()
-    }
-}
-
-// ===== turns =====
-
-/// A turn that borrows its ticket.
-pub type KeyTurn<'a> = HeldKeyTurn<&'a mut KeyTicket>;
-
-/// A turn that has its ticket with it.
-pub type OwnedKeyTurn = HeldKeyTurn<KeyTicket>;
-
-/// The turn of a ticket: nobody else has one of any of its keys. Dropping it lets the next of each key go on. Used by its names
-/// [`KeyTurn`] and [`OwnedKeyTurn`].
-#[must_use = "a turn that is dropped is over"]
-#[clippy::has_significant_drop]
-pub struct HeldKeyTurn<B: BorrowMut<KeyTicket>> {
-    ticket: B,
-}
-
-impl<B: BorrowMut<KeyTicket>> HeldKeyTurn<B> {
-    fn begin(mut ticket: B) -> Result<Self, LaneError> {
-        let KeyTicket { inner, number, ready, over, .. } = ticket.borrow_mut();
-        if *over {
-            return Err(LaneError::Passed);
-        }
-        if !*ready && inner.lock().is_waiting(*number) {
-            return Err(LaneError::WouldBlock);
-        }
-        *ready = true;
-        Ok(Self { ticket })
-    }
-
-    /// Lets the next of each key go on, and others run: a worker of tokio runs next whom it woke last, and nobody else can, so whoever
-    /// goes on computing keeps the next one from it. This yields once.
-    ///
-    /// # Cancel safety
-    ///
-    /// The turn is over at the first poll; dropped before that it is over as well.
-    ///
-    /// # Panics
-    ///
-    /// The future panics if it is polled again after it answered.
-    pub fn pass(self) -> PassTurn<Self> {
-        PassTurn::new(self)
-    }
-}
-
-impl<B: BorrowMut<KeyTicket>> Drop for HeldKeyTurn<B> {
-    fn drop(&mut self) {
-        self.ticket.borrow_mut().leave();
-    }
-}
-
-impl<B: BorrowMut<KeyTicket>> fmt::Debug for HeldKeyTurn<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyTurn").finish_non_exhaustive()
     }
 }

@@ -78,6 +78,10 @@ impl Counters {
 /// let snapshot = lane.snapshot();
 /// let held = snapshot.hold_times().expect("the lane is timed");
 /// assert_eq!((held.len(), held.at_most(0.5)), (1, Duration::from_nanos(4096)));
+/// assert_eq!(held.counts()[11], 1); // from 2,048 to 4,095 ns
+/// assert!(!held.is_empty());
+/// let waited = snapshot.wait_times().expect("the lane is timed");
+/// assert_eq!(waited.at_most(1.0), Duration::from_nanos(2)); // the turn had come: less than 2 ns
 /// # Ok::<_, batons::LaneError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,25 +103,41 @@ impl Histogram {
 
     /// How many there were of 2^i to 2^(i+1) - 1 nanoseconds, for each index i from 0 to 39; the first counts shorter
     /// ones as well, the last longer ones (from 9 minutes).
+    ///
+    /// # Examples
+    ///
+    /// See [`Histogram`].
     #[must_use]
     pub fn counts(&self) -> &[u64; 40] {
         &self.counts
     }
 
     /// How many there were.
+    ///
+    /// # Examples
+    ///
+    /// See [`Histogram`].
     #[must_use]
     pub fn len(&self) -> u64 {
         self.counts.iter().sum()
     }
 
     /// Whether there was none.
+    ///
+    /// # Examples
+    ///
+    /// See [`Histogram`].
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What a `share` of them did not exceed, from 0.0 to 1.0, rounded up to a power of two of nanoseconds. Zero
-    /// if there was none.
+    /// What a `share` of them did not exceed, rounded up to a power of two of nanoseconds: 0.5 asks for the median, 0.99 for all but
+    /// the slowest hundredth. A share below 0.0 is taken for 0.0, one above 1.0 for 1.0. Zero if there was none.
+    ///
+    /// # Examples
+    ///
+    /// See [`Histogram`].
     #[must_use]
     #[allow(clippy::cast_precision_loss)] // a share of them is no exact number
     pub fn at_most(&self, share: f64) -> Duration {
@@ -163,7 +183,9 @@ impl Times {
 /// manual.advance(Duration::from_micros(100));
 /// drop(turn);
 /// let snapshot = lane.snapshot();
-/// assert_eq!((snapshot.out(), snapshot.room(), snapshot.counters().most_out), (1, 7, 2));
+/// assert_eq!((snapshot.head(), snapshot.next(), snapshot.out(), snapshot.room()), (1, 2, 1, 7));
+/// assert_eq!((snapshot.window(), snapshot.wanted(), snapshot.counters().most_out), (8, 0, 2));
+/// assert_eq!(snapshot.wait_times().expect("it is timed").len(), 1);
 /// assert_eq!(snapshot.hold_times().expect("it is timed").at_most(0.99), Duration::from_nanos(1 << 17));
 /// # Ok::<_, batons::LaneError>(())
 /// ```
@@ -192,12 +214,20 @@ impl LaneSnapshot {
     }
 
     /// The number whose turn it is.
+    ///
+    /// # Examples
+    ///
+    /// See [`LaneSnapshot`].
     #[must_use]
     pub fn head(&self) -> u64 {
         self.head
     }
 
     /// The number that is issued next.
+    ///
+    /// # Examples
+    ///
+    /// See [`LaneSnapshot`].
     #[must_use]
     pub fn next(&self) -> u64 {
         self.next
@@ -205,30 +235,50 @@ impl LaneSnapshot {
 
     /// How many numbers are out, from the head to the newest. How many that ever were is
     /// [`most_out`](Counters::most_out).
+    ///
+    /// # Examples
+    ///
+    /// See [`LaneSnapshot`].
     #[must_use]
     pub fn out(&self) -> u64 {
         self.next - self.head
     }
 
     /// How many more could be issued.
+    ///
+    /// # Examples
+    ///
+    /// See [`LaneSnapshot`].
     #[must_use]
     pub fn room(&self) -> u32 {
         self.room
     }
 
     /// How many may be out.
+    ///
+    /// # Examples
+    ///
+    /// See [`LaneSnapshot`].
     #[must_use]
     pub fn window(&self) -> u32 {
         self.window
     }
 
     /// How many wait for tickets.
+    ///
+    /// # Examples
+    ///
+    /// See [`LaneSnapshot`].
     #[must_use]
     pub fn wanted(&self) -> usize {
         self.wanted
     }
 
     /// What it counted.
+    ///
+    /// # Examples
+    ///
+    /// See [`LaneSnapshot`].
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -236,12 +286,20 @@ impl LaneSnapshot {
 
     /// How long numbers waited for their turns, from the first poll, or lay deposited; if the lane is
     /// [timed](super::LaneBuilder::timed).
+    ///
+    /// # Examples
+    ///
+    /// See [`LaneSnapshot`].
     #[must_use]
     pub fn wait_times(&self) -> Option<&Histogram> {
         self.times.as_ref().map(|times| &times.wait)
     }
 
     /// How long turns were held and the commits of runs took; if the lane is [timed](super::LaneBuilder::timed).
+    ///
+    /// # Examples
+    ///
+    /// See [`LaneSnapshot`].
     #[must_use]
     pub fn hold_times(&self) -> Option<&Histogram> {
         self.times.as_ref().map(|times| &times.hold)

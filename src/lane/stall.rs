@@ -74,6 +74,28 @@ const LISTED: usize = 16;
 ///     stall.to_string(),
 ///     "stalled at 0: ticket alive (\"block 0\"), turn never requested; 1 waiting; window full, 1 asking for tickets",
 /// );
+/// assert_eq!((stall.next(), stall.waits(), stall.station()), (2, 1, None));
+/// # Ok::<_, batons::LaneError>(())
+/// ```
+///
+/// Ages, and a number that is at an earlier station:
+///
+/// ```
+/// # use batons::{ManualClock, lane::{Lane, StallCause}};
+/// # use std::time::Duration;
+/// let manual = ManualClock::new();
+/// let lane: Lane<()> = Lane::builder().window(1).timed_by(&manual.clock()).build(());
+/// let gate = lane.station("gate", ());
+/// let mut ticket = lane.try_ticket()?;
+/// let mut more = tokio_test::task::spawn(lane.ticket());
+/// assert!(more.poll().is_pending());
+/// manual.advance(Duration::from_secs(1));
+/// let _turn = ticket.try_turn_at(&gate)?;
+/// manual.advance(Duration::from_secs(2));
+/// let stall = lane.stall().expect("nothing passes");
+/// assert_eq!((stall.cause(), stall.station()), (StallCause::Held, Some("gate")));
+/// assert_eq!((stall.age(), stall.head_age()), (Some(Duration::from_secs(2)), Some(Duration::from_secs(3))));
+/// assert_eq!(stall.wanted_age(), Some(Duration::from_secs(3)));
 /// # Ok::<_, batons::LaneError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,36 +116,60 @@ pub struct Stall {
 
 impl Stall {
     /// The number at the head.
+    ///
+    /// # Examples
+    ///
+    /// See [`Stall`].
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.seq
     }
 
     /// The number that is issued next.
+    ///
+    /// # Examples
+    ///
+    /// See [`Stall`].
     #[must_use]
     pub fn next(&self) -> u64 {
         self.next
     }
 
     /// Why it does not pass.
+    ///
+    /// # Examples
+    ///
+    /// See [`Stall`].
     #[must_use]
     pub fn cause(&self) -> StallCause {
         self.cause
     }
 
     /// The [station](Lane::station) at which it is so, if it is not at the end of the lane.
+    ///
+    /// # Examples
+    ///
+    /// See [`Stall`].
     #[must_use]
     pub fn station(&self) -> Option<&str> {
         self.station.as_deref()
     }
 
     /// What the ticket of the head was [labelled](super::Ticket::label).
+    ///
+    /// # Examples
+    ///
+    /// See [`Stall`].
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.label.as_deref()
     }
 
     /// For how long the cause has lasted; if the lane is [timed](super::LaneBuilder::timed).
+    ///
+    /// # Examples
+    ///
+    /// See [`Stall`].
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
         self.age
@@ -131,6 +177,10 @@ impl Stall {
 
     /// For how long the number has been at the head and waited for; if the lane is [timed](super::LaneBuilder::timed), or
     /// from a [watch](Lane::watch).
+    ///
+    /// # Examples
+    ///
+    /// See [`Stall`].
     #[must_use]
     pub fn head_age(&self) -> Option<Duration> {
         self.head_age
@@ -138,30 +188,50 @@ impl Stall {
 
     /// The numbers behind the head whose holders have done their part: they wait for their turns, or have
     /// deposited. The first 16; [`waits`](Stall::waits) counts all.
+    ///
+    /// # Examples
+    ///
+    /// See [`Stall`].
     #[must_use]
     pub fn waiting(&self) -> &[u64] {
         &self.waiting
     }
 
     /// How many numbers behind the head wait.
+    ///
+    /// # Examples
+    ///
+    /// See [`Stall`].
     #[must_use]
     pub fn waits(&self) -> usize {
         self.waits
     }
 
     /// Whether the window is full.
+    ///
+    /// # Examples
+    ///
+    /// See [`Stall`].
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.full
     }
 
     /// How many wait for tickets. If the holder of the head is one of them, it waits for itself.
+    ///
+    /// # Examples
+    ///
+    /// See [`Stall`].
     #[must_use]
     pub fn wanted(&self) -> usize {
         self.wanted
     }
 
     /// For how long the first of them has waited; if the lane is [timed](super::LaneBuilder::timed).
+    ///
+    /// # Examples
+    ///
+    /// See [`Stall`].
     #[must_use]
     pub fn wanted_age(&self) -> Option<Duration> {
         self.wanted_age

@@ -14,6 +14,10 @@ use std::{fmt, thread};
 use tokio::task::{JoinSet, coop};
 
 /// What lanes add to each `futures::Stream`.
+///
+/// # Examples
+///
+/// See [`in_lane`](LaneStreamExt::in_lane).
 pub trait LaneStreamExt: Stream + Sized {
     /// The results of the futures that `work` makes of the items, in the order of the items: what `.map(work).buffered(window)`
     /// is, but on all cores.
@@ -75,6 +79,10 @@ impl<S: Stream> LaneStreamExt for S {}
 type Caught<Fut> = thread::Result<<Fut as Future>::Output>;
 
 /// The results of [`LaneStreamExt::in_lane`].
+///
+/// # Examples
+///
+/// See [`LaneStreamExt::in_lane`].
 #[must_use = "streams do nothing unless polled"]
 pub struct InLane<S, F, Fut: Future> {
     /// Absent once it has ended.

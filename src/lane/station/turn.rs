@@ -155,6 +155,10 @@ impl<S> Station<S> {
 ///
 /// If the holder panics the number is lost, here and for the whole lane, as [`LaneBuilder::on_panic`](crate::lane::LaneBuilder::on_panic)
 /// says.
+///
+/// # Examples
+///
+/// See [`Lane::station`](crate::lane::Lane::station].
 #[must_use = "a turn that is dropped is over"]
 #[clippy::has_significant_drop]
 pub struct StationTurn<'a, S, T, D = ()> {
