@@ -15,6 +15,10 @@ use std::{fmt, future::Future, future::poll_fn, io, thread};
 type Job<T, U> = (Ticket<(), U>, T);
 
 /// A pipeline from end to end, that can be run; from [`Pipeline::commit`].
+///
+/// # Examples
+///
+/// See [`pipeline`](super::pipeline()].
 #[must_use = "a pipeline does nothing until it is run"]
 pub struct Runnable<S, W, U> {
     pub(super) pipeline: Pipeline<S, W>,
@@ -33,8 +37,8 @@ where
     ///
     /// # Cancel safety
     ///
-    /// Dropping it ends the pipeline: what was committed is what came first. Tasks are aborted; threads end after the item that
-    /// they are at.
+    /// Dropping it ends the pipeline: what was committed is what came first. Tasks are aborted, and are gone
+    /// when their runtime has seen to it; threads end after the item that they are at.
     ///
     /// # Errors
     ///
@@ -44,6 +48,29 @@ where
     /// # Panics
     ///
     /// Outside a tokio runtime.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use batons::lane::pipeline;
+    /// use std::{sync::mpsc, time::Duration};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (send, committed) = mpsc::channel();
+    /// let work = |n: u64| async move {
+    ///     tokio::time::sleep(Duration::from_millis(n)).await;
+    ///     Ok(n)
+    /// };
+    /// let run = pipeline([30, 20, 10, 5_000]).workers(4).work(work).commit(move |n| Ok(send.send(n)?)).run();
+    /// // The last one takes too long; the others have been committed, in their order.
+    /// assert!(tokio::time::timeout(Duration::from_secs(1), run).await.is_err());
+    /// assert_eq!(committed.try_iter().collect::<Vec<_>>(), [30, 20, 10]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Otherwise see [`pipeline`](super::pipeline()).
     #[cfg(feature = "tokio")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
     // Not an `async fn`: that it is `Send` is proven here, where it is easy, and not again by each caller.
@@ -88,6 +115,10 @@ where
     /// # Panics
     ///
     /// On a worker thread of a tokio runtime, see [`blocking`]; and if no thread can be started.
+    ///
+    /// # Examples
+    ///
+    /// See [`pipeline`](super::pipeline()].
     #[track_caller]
     #[allow(clippy::missing_panics_doc, reason = "they are told")]
     pub fn blocking_run(self) -> Result<Report, Failed> {

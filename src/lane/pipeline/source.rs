@@ -7,7 +7,22 @@ use std::task::{Context, Poll};
 
 type Polled<T> = Poll<Option<Result<T, Box<dyn Error + Send + Sync>>>>;
 
-/// Where the items of a [`Pipeline`](super::Pipeline) come from: an iterator or a stream, fallible or not.
+/// Where the items of a [`Pipeline`](super::Pipeline) come from: an iterator or a stream, fallible or not. Sealed.
+///
+/// # Examples
+///
+/// A pipeline to be ended elsewhere:
+///
+/// ```
+/// use batons::lane::{Failed, Nothing, Pipeline, Report, Source, pipeline};
+///
+/// fn count<S: Source<Item: Send + 'static>>(items: Pipeline<S, Nothing>) -> Result<u64, Failed> {
+///     let report: Report = items.commit(|_| Ok(())).blocking_run()?;
+///     Ok(report.committed)
+/// }
+/// assert_eq!(count(pipeline(0..7))?, 7);
+/// # Ok::<_, Failed>(())
+/// ```
 pub trait Source: private::Sealed {
     /// What comes from it.
     type Item;
@@ -27,6 +42,10 @@ mod private {
 }
 
 /// The items of an iterator.
+///
+/// # Examples
+///
+/// See [`pipeline`](super::pipeline()].
 #[derive(Debug)]
 pub struct FromIter<I>(pub(super) I);
 
@@ -39,6 +58,10 @@ impl<I: Iterator> Source for FromIter<I> {
 }
 
 /// The items of an iterator that can fail.
+///
+/// # Examples
+///
+/// See [`try_pipeline`](super::try_pipeline].
 #[derive(Debug)]
 pub struct FromTryIter<I>(pub(super) I);
 
@@ -51,6 +74,10 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>, I: Iterator<Item = Result<T, E>>>
 }
 
 /// The items of a stream.
+///
+/// # Examples
+///
+/// See [`stream_pipeline`](super::stream_pipeline].
 #[cfg(feature = "futures")]
 #[derive(Debug)]
 pub struct FromStream<S>(pub(super) Pin<Box<S>>);
@@ -65,6 +92,10 @@ impl<S: futures::Stream> Source for FromStream<S> {
 }
 
 /// The items of a stream that can fail.
+///
+/// # Examples
+///
+/// See [`try_stream_pipeline`](super::try_stream_pipeline].
 #[cfg(feature = "futures")]
 #[derive(Debug)]
 pub struct FromTryStream<S>(pub(super) Pin<Box<S>>);

@@ -6,7 +6,11 @@ use crate::lane::crew::caught;
 use std::error::Error;
 use std::future::{Future, ready};
 
-/// What a [`Pipeline`](super::Pipeline) does with each item, in one stage or more.
+/// What a [`Pipeline`](super::Pipeline) does with each item, in one stage or more. Sealed: closures make it.
+///
+/// # Examples
+///
+/// See [`Pipeline::work`](super::Pipeline::work].
 pub trait Work<T>: private::Sealed + Send + Sync + 'static {
     /// What comes out of it.
     type Out: Send + 'static;
@@ -31,6 +35,10 @@ mod private {
 }
 
 /// No stage yet: items come out as they went in.
+///
+/// # Examples
+///
+/// See [`Source`](super::Source].
 #[derive(Debug)]
 pub struct Nothing(pub(super) ());
 
@@ -45,6 +53,10 @@ impl<T: Send + 'static> Work<T> for Nothing {
 }
 
 /// A further stage that is a future.
+///
+/// # Examples
+///
+/// See [`Pipeline::work`](super::Pipeline::work].
 #[derive(Debug)]
 pub struct Then<W, F>(pub(super) W, pub(super) F);
 
@@ -68,6 +80,10 @@ where
 }
 
 /// A further stage that may block its thread.
+///
+/// # Examples
+///
+/// See [`Pipeline::work_blocking`](super::Pipeline::work_blocking].
 #[derive(Debug)]
 pub struct ThenBlocking<W, F>(pub(super) W, pub(super) F);
 
