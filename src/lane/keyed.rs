@@ -163,7 +163,7 @@ impl<K: ?Sized> Keyed<K> {
     ///
     /// # Examples
     ///
-    /// See [`waiting`](Keyed::waiting].
+    /// See [`waiting`](Keyed::waiting).
     #[must_use]
     pub fn keys(&self) -> usize {
         self.inner.lock().keys()

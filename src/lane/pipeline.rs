@@ -221,7 +221,7 @@ impl<S: Source, W: Work<S::Item>> Pipeline<S, W> {
     ///
     /// # Examples
     ///
-    /// See [`commit_run`](Pipeline::commit_run].
+    /// See [`commit_run`](Pipeline::commit_run).
     pub fn longest_run(mut self, items: usize) -> Self {
         self.lane = self.lane.longest_run(items);
         self
@@ -233,7 +233,7 @@ impl<S: Source, W: Work<S::Item>> Pipeline<S, W> {
     ///
     /// # Examples
     ///
-    /// See [`pipeline`](pipeline()].
+    /// See [`pipeline`](pipeline()).
     pub fn work<F, Fut, U>(self, work: F) -> Pipeline<S, Then<W, F>>
     where
         F: Fn(W::Out) -> Fut + Send + Sync + 'static,
@@ -248,7 +248,7 @@ impl<S: Source, W: Work<S::Item>> Pipeline<S, W> {
     ///
     /// # Examples
     ///
-    /// See [`pipeline`](pipeline()].
+    /// See [`pipeline`](pipeline()).
     pub fn work_blocking<F, U>(self, work: F) -> Pipeline<S, ThenBlocking<W, F>>
     where
         F: Fn(W::Out) -> Fallible<U> + Send + Sync + 'static,

@@ -151,7 +151,7 @@ impl fmt::Debug for CriticalSection {
 ///
 /// # Examples
 ///
-/// See [`CriticalSection`](super::CriticalSection].
+/// See [`CriticalSection`].
 #[must_use = "the section is left as soon as the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct CriticalSectionGuard<'a> {

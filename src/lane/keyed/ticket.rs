@@ -7,7 +7,7 @@ use std::borrow::BorrowMut;
 use std::sync::Arc;
 use std::{fmt, mem, time::Duration};
 
-/// A place in the line of one key or several; from [`Keyed::ticket`] and [`Keyed::tickets`].
+/// A place in the line of one key or several; from [`Keyed::ticket`](super::Keyed::ticket) and [`Keyed::tickets`](super::Keyed::tickets).
 ///
 /// A wait for its turn may be dropped at any time, by a time-out or a `select!`; the ticket keeps its place. Dropping the ticket gives
 /// the place up, and the next of each key goes on.
@@ -85,7 +85,7 @@ impl KeyTicket {
     ///
     /// # Examples
     ///
-    /// See [`Keyed`].
+    /// See [`Keyed`](super::Keyed).
     pub fn turn(&mut self) -> TakeKeyTurn<&mut Self> {
         TakeKeyTurn::new(self)
     }

@@ -18,7 +18,7 @@ type Job<T, U> = (Ticket<(), U>, T);
 ///
 /// # Examples
 ///
-/// See [`pipeline`](super::pipeline()].
+/// See [`pipeline`](super::pipeline()).
 #[must_use = "a pipeline does nothing until it is run"]
 pub struct Runnable<S, W, U> {
     pub(super) pipeline: Pipeline<S, W>,
@@ -118,7 +118,7 @@ where
     ///
     /// # Examples
     ///
-    /// See [`pipeline`](super::pipeline()].
+    /// See [`pipeline`](super::pipeline()).
     #[track_caller]
     #[allow(clippy::missing_panics_doc, reason = "they are told")]
     pub fn blocking_run(self) -> Result<Report, Failed> {

@@ -45,7 +45,7 @@ mod private {
 ///
 /// # Examples
 ///
-/// See [`pipeline`](super::pipeline()].
+/// See [`pipeline`](super::pipeline()).
 #[derive(Debug)]
 pub struct FromIter<I>(pub(super) I);
 
@@ -61,7 +61,7 @@ impl<I: Iterator> Source for FromIter<I> {
 ///
 /// # Examples
 ///
-/// See [`try_pipeline`](super::try_pipeline].
+/// See [`try_pipeline`](super::try_pipeline).
 #[derive(Debug)]
 pub struct FromTryIter<I>(pub(super) I);
 
@@ -77,7 +77,7 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>, I: Iterator<Item = Result<T, E>>>
 ///
 /// # Examples
 ///
-/// See [`stream_pipeline`](super::stream_pipeline].
+/// See [`stream_pipeline`](super::stream_pipeline).
 #[cfg(feature = "futures")]
 #[derive(Debug)]
 pub struct FromStream<S>(pub(super) Pin<Box<S>>);
@@ -95,7 +95,7 @@ impl<S: futures::Stream> Source for FromStream<S> {
 ///
 /// # Examples
 ///
-/// See [`try_stream_pipeline`](super::try_stream_pipeline].
+/// See [`try_stream_pipeline`](super::try_stream_pipeline).
 #[cfg(feature = "futures")]
 #[derive(Debug)]
 pub struct FromTryStream<S>(pub(super) Pin<Box<S>>);

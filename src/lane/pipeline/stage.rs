@@ -10,7 +10,7 @@ use std::future::{Future, ready};
 ///
 /// # Examples
 ///
-/// See [`Pipeline::work`](super::Pipeline::work].
+/// See [`Pipeline::work`](super::Pipeline::work).
 pub trait Work<T>: private::Sealed + Send + Sync + 'static {
     /// What comes out of it.
     type Out: Send + 'static;
@@ -38,7 +38,7 @@ mod private {
 ///
 /// # Examples
 ///
-/// See [`Source`](super::Source].
+/// See [`Source`](super::Source).
 #[derive(Debug)]
 pub struct Nothing(pub(super) ());
 
@@ -56,7 +56,7 @@ impl<T: Send + 'static> Work<T> for Nothing {
 ///
 /// # Examples
 ///
-/// See [`Pipeline::work`](super::Pipeline::work].
+/// See [`Pipeline::work`](super::Pipeline::work).
 #[derive(Debug)]
 pub struct Then<W, F>(pub(super) W, pub(super) F);
 
@@ -83,7 +83,7 @@ where
 ///
 /// # Examples
 ///
-/// See [`Pipeline::work_blocking`](super::Pipeline::work_blocking].
+/// See [`Pipeline::work_blocking`](super::Pipeline::work_blocking).
 #[derive(Debug)]
 pub struct ThenBlocking<W, F>(pub(super) W, pub(super) F);
 

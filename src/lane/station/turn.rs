@@ -158,7 +158,7 @@ impl<S> Station<S> {
 ///
 /// # Examples
 ///
-/// See [`Lane::station`](crate::lane::Lane::station].
+/// See [`Lane::station`](crate::lane::Lane::station).
 #[must_use = "a turn that is dropped is over"]
 #[clippy::has_significant_drop]
 pub struct StationTurn<'a, S, T, D = ()> {
