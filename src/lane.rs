@@ -71,6 +71,23 @@
 //! | an iterator, and threads | [`LaneIteratorExt::in_lane`] |
 //! | a consumer that wants the results one by one | [`Lane::into_stream`] |
 //! | more than one thing that must be done in order to each number | [`Lane::station`] |
+//!
+//! # Where the rules come from
+//!
+//! Win32 has no lanes. They are built on its objects, and their rules are of those who had such things before:
+//!
+//! | rule | from |
+//! |---|---|
+//! | numbers are bounded where they are issued; one number for all stations | oneTBB's `parallel_pipeline` |
+//! | a result is handed in, and whoever completes the head commits the run | oneTBB, pigz, the commit pipeline of Pebble |
+//! | nobody but the head leads a run | MySQL's `replica_preserve_commit_order`, whose leaders could wait for their own followers |
+//! | a failure has its place: all before it, nothing after it | `buffered` of the futures crate and Elixir's `Task.async_stream`, for errors and one consumer; for panics, losses and many committers it is ours |
+//! | a failure up to a synchronization point | PostgreSQL's pipeline mode |
+//! | a ticket that is dropped is an event, and never a place that stays claimed | ours |
+//! | how far the head has come can be waited for | write-ahead logs; the offsets of Kafka's consumers |
+//! | a deadline for the head | Flink's asynchronous operators |
+//! | a lane says who is missing | ours; users of the others ask for it |
+//! | [`pass`](Turn::pass) yields once | the next task of a tokio worker, which no other worker can take |
 
 mod builder;
 mod commit;

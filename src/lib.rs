@@ -78,21 +78,21 @@
 //! | `ReleaseMutex` | drop the guard; [`Mutex::unlock`] after [`forget`](HeldMutex::forget) | tells the depth before |
 //! | `ERROR_NOT_OWNER` | [`NotOwner`] | only from `unlock` and `unlocking`; a guard cannot cause it |
 //! | `WAIT_ABANDONED` | [`Abandoned`], holding the guard | also after a panic or [`abandon`](HeldMutex::abandon); kept for the next owner if dropped unopened |
-//! | `InitializeCriticalSection`, `…AndSpinCount` | [`CriticalSection::new`], [`with_spin_count`](CriticalSection::with_spin_count) | a handle that can be cloned; the count is not ignored on one processor |
+//! | `InitializeCriticalSection`, `…AndSpinCount`, `DeleteCriticalSection` | [`CriticalSection::new`], [`with_spin_count`](CriticalSection::with_spin_count), drop | a handle that can be cloned, and the last one frees it; the count is not ignored on one processor |
 //! | `EnterCriticalSection`, `TryEnterCriticalSection` | [`enter`](CriticalSection::enter), [`try_enter`](CriticalSection::try_enter) | those who sleep are served in order |
 //! | `LeaveCriticalSection` | drop the guard | cannot be called by another thread or too often |
 //! | `SetCriticalSectionSpinCount` | [`set_spin_count`](CriticalSection::set_spin_count) | the same |
 //! | `WaitForSingleObject` | `await`; [`blocking::wait`], [`blocking::wait_timeout`] | order is guaranteed; a time-out of 0 is `try_…` |
 //! | `WaitForMultipleObjects`, any | [`wait_any`], [`blocking::wait_any_timeout`] | any number, not 64; an object may be listed twice; a refused member answers for itself |
 //! | `WaitForMultipleObjects`, all | [`wait_all`], [`blocking::wait_all_timeout`] | each mutex says itself whether it was abandoned; the same object twice is refused, as in Win32 |
-//! | `WAIT_TIMEOUT` | [`TimedOut`], [`WaitError::TimedOut`], `false` for an event | a grant beats the deadline |
+//! | `WAIT_TIMEOUT` | [`TimedOut`], a variant of that name, `false` where a wait has nothing else to answer | a grant beats the deadline |
 //! | `SignalObjectAndWait` | [`signal_and_wait`] | one step: no pulse is missed; after a time-out the signal is done, as in Win32 |
 //! | `CreateWaitableTimer` | [`WaitableTimer::manual`], [`auto`](WaitableTimer::auto) | a constructor for each kind; [`manual_on`](WaitableTimer::manual_on) another clock |
 //! | `SetWaitableTimer`, `…Ex` | [`WaitableTimer::set`], [`set_with`](WaitableTimer::set_with) | returns the state before, and clears both kinds; periods in nanoseconds; cannot wake the machine; no tolerable delay |
 //! | negative and positive due time | [`Due::after`], [`Due::at`] | never, if it is out of range; [`Due::at_instant`] has no counterpart |
 //! | `CancelWaitableTimer` | [`WaitableTimer::cancel`] | returns the state; never changes it, as in Win32 |
 //! | timer completion routine | [`set_with`](WaitableTimer::set_with) an [`ApcHandle::routine`] | signaled first, called then; one call outstanding; taken back by set, cancel and the last drop |
-//! | `QueueUserAPC` | [`ApcHandle::queue`], [`queue_async`](ApcHandle::queue_async) | to a queue, not to a thread; one that was closed gives the call back |
+//! | `QueueUserAPC` | [`ApcHandle::queue`], [`queue_async`](ApcHandle::queue_async) | to a queue, not to a thread; one that was closed gives the call back; no special APC (`QueueUserAPC2`), which runs in the middle of anything |
 //! | `SleepEx`, `WaitForSingleObjectEx`, `WaitForMultipleObjectsEx`, alertable | [`ApcQueue::alertable`] around any future, [`blocking_sleep`](ApcQueue::blocking_sleep) | the object, then the calls, then the deadline, as the kernel has it; one drain is bounded |
 //! | `WAIT_IO_COMPLETION` | [`Alertable::Alerted`] | the same: the wait is over and took nothing |
 //! | `NtTestAlert` | [`ApcQueue::drain`] | tells how many |
@@ -124,8 +124,8 @@
 //! | `InterlockedIncrement`, `InterlockedCompareExchange` and their family | [`std::sync::atomic`] | the order is named by the caller; Win32's are [`SeqCst`](std::sync::atomic::Ordering::SeqCst) unless their name says otherwise; a `fetch_…` returns the value before, `InterlockedIncrement` the one after |
 //! | `InitializeSListHead`, `InterlockedPushEntrySList`, `InterlockedFlushSList` | [`crossbeam_queue::SegQueue`] | first in first out, not last in; no need to align or to own entries; no flush in one step |
 //! | `MemoryBarrier` | [`fence(SeqCst)`](std::sync::atomic::fence) | the same |
-//! | `CreateTimerQueueTimer`, `DeleteTimerQueueTimer`, `ChangeTimerQueueTimer` | a task around [`tokio::time::interval`]; [`tokio_util::time::DelayQueue`] for many | calls of one timer never overlap; [`abort`] returns before a running call ends, await the handle for that |
-//! | `RegisterWaitForSingleObject`, `UnregisterWaitEx` | a task that waits and calls | cannot be unregistered from within by a deadlock; drop or [`abort`] it |
+//! | `CreateTimerQueueTimer`, `DeleteTimerQueueTimer`, `ChangeTimerQueueTimer`, `SetThreadpoolTimer` | a task around [`tokio::time::interval`]; [`tokio_util::time::DelayQueue`] for many | calls of one timer never overlap; [`abort`] returns before a running call ends, await the handle for that |
+//! | `RegisterWaitForSingleObject`, `UnregisterWaitEx`, `SetThreadpoolWait` | a task that waits and calls | to end it, [`abort`] it; from within, return, where `UnregisterWaitEx` may wait for itself |
 //! | `InitializeSynchronizationBarrier`, `EnterSynchronizationBarrier` | [`std::sync::Barrier`], [`tokio::sync::Barrier`] | no spin count; a dropped wait of tokio's has arrived all the same |
 //! | `WaitOnAddress`, `WakeByAddressSingle`, `…All` | an [`AutoResetEvent`] or [`ManualResetEvent`] beside the atomic | no comparison in one step: set the event after each store |
 //! | `Sleep` | [`tokio::time::sleep`], [`std::thread::sleep`] | not alertable; [`ApcQueue::alertable`] around a sleep is |
