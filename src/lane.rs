@@ -159,6 +159,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Clones are handles to one lane. It ends by [`close`](Lane::close), [`cancel`](Lane::cancel) or a failure, not by the drop of
 /// a handle. See [the module](self).
 ///
+/// # Order
+///
+/// Numbers are issued in the order in which tickets were first asked for; a newcomer never overtakes who waits for one. Turns come and
+/// deposits are committed in the order of the numbers, one at a time, whoever was there first.
+///
+/// # Memory ordering
+///
+/// What was done before a deposit or the end of a turn is visible in every later turn, to whoever commits a later number, and to
+/// whoever sees that the [frontier](Lane::frontier) has passed the number.
+///
 /// # Examples
 ///
 /// ```

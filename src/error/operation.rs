@@ -77,7 +77,8 @@ pub enum ResultTimeoutError {
     Ended(OperationError),
 }
 
-/// The panic that ended the work of an [`Operation`](crate::Operation).
+/// The panic that ended the work of an [`Operation`](crate::Operation); also of an item of a [pipeline](crate::lane::pipeline()), and of
+/// `Ticket::spawn` (feature `tokio`).
 ///
 /// # Examples
 ///

@@ -145,7 +145,7 @@ impl<T, D> Lane<T, D> {
         NextTicket::new(self, 0, true)
     }
 
-    /// `count` numbers in a row, at once.
+    /// `count` numbers in a row, at once; an empty list for 0.
     ///
     /// # Cancel safety
     ///

@@ -33,6 +33,10 @@ use std::{fmt, slice};
 /// Order by key, and none beyond it, is what Kafka consumers that work in parallel keep; several keys in one step are from the
 /// sequencer of Bloomberg's `quantum`. Win32 has neither: there it takes a mutex for each key, in some fixed order.
 ///
+/// # Memory ordering
+///
+/// What was done before the end of a turn, or the drop of a ticket, is visible in every later turn of its keys.
+///
 /// # Examples
 ///
 /// Of each account the bookings are made in order, and accounts do not wait for each other:
