@@ -271,7 +271,9 @@ is!(NextTickets<'static, u8, u8>: futures::future::FusedFuture);
 is!(TakeTurn<LaneTicket<u8, u8>, u8, u8>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]
 is!(PassTurn<OwnedTurn<u8, u8>>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
 is!(TakeTurnAt<'static, u8, u8, u8>: futures::future::FusedFuture);
+#[cfg(feature = "futures")]
 is!(TakeKeyTurn<KeyTicket>: futures::future::FusedFuture);
 #[cfg(feature = "futures")]
 is!(ReachNumber<'static, u8, u8>: futures::future::FusedFuture);
