@@ -316,7 +316,7 @@ fn a_panic_of_the_work_is_its_result() {
     assert_eq!(script.drops(), 1);
     let Err(OperationError::Panicked(panic)) = ended(&operation) else { panic!("it panicked") };
     assert_eq!(panic.message(), "out of paper");
-    assert_eq!(panic.to_string(), "the work of the operation panicked: out of paper");
+    assert_eq!(panic.to_string(), "the work panicked: out of paper");
     assert_eq!(panic.into_payload().downcast_ref::<&str>(), Some(&"out of paper"));
 }
 

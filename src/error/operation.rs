@@ -269,7 +269,7 @@ impl fmt::Display for OperationError {
 
 impl fmt::Display for WorkPanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the work of the operation panicked: {}", self.message)
+        write!(f, "the work panicked: {}", self.message)
     }
 }
 
