@@ -1,4 +1,5 @@
 //! The example `resp`: its protocol, and the order of its replies and effects. `resp --verify` has it checked by Redis' own tools.
+#![cfg(feature = "tokio")]
 
 #[path = "../examples/resp/protocol.rs"]
 mod protocol;
