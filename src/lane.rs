@@ -149,7 +149,6 @@ use commit::{Begun, Committer};
 use state::{After, Rare, Slot, State};
 use station::Stations;
 use std::any::Any;
-use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -202,17 +201,21 @@ pub(crate) struct Owned<T, D> {
 /// What deposits are committed by.
 struct Means<T, D> {
     committer: Option<Committer<T, D>>,
-    /// The room of the last run, for the next one.
-    spare: VecDeque<D>,
+    /// The run that is being committed; in between it keeps its room for the next one.
+    run: Run<D>,
 }
 
 impl<T, D> Owned<T, D> {
     fn new(value: T, committer: Option<Committer<T, D>>) -> Self {
-        Self { value, means: Mutex::new(Means { committer, spare: VecDeque::new() }) }
+        Self { value, means: Mutex::new(Means { committer, run: Run::new() }) }
     }
 
     fn parts(&mut self) -> (&mut T, &mut Means<T, D>) {
         (&mut self.value, self.means.get_mut().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn run(&mut self) -> &mut Run<D> {
+        &mut self.parts().1.run
     }
 }
 
@@ -239,8 +242,16 @@ struct Locked<T, D> {
 type Panic = Option<Box<dyn Any + Send>>;
 
 /// Lets it go on, unless another one is under way already.
+#[inline]
 fn go_on(panic: Panic) {
-    if let Some(panic) = panic.filter(|_| !std::thread::panicking()) {
+    if let Some(panic) = panic {
+        unwind(panic);
+    }
+}
+
+#[cold]
+fn unwind(panic: Box<dyn Any + Send>) {
+    if !std::thread::panicking() {
         resume_unwind(panic);
     }
 }

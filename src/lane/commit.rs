@@ -4,6 +4,7 @@ use super::losses::Why;
 use super::{After, Lane, Locked, Means, Owned, Panic, state::Stand};
 use crate::Lost;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::{error::Error, fmt};
 
@@ -38,6 +39,10 @@ pub struct Run<D> {
 }
 
 impl<D> Run<D> {
+    pub(super) fn new() -> Self {
+        Self { next: 0, gap: 0, failed: None, deposits: VecDeque::new() }
+    }
+
     /// The number that the next deposit has.
     ///
     /// # Examples
@@ -119,26 +124,32 @@ impl<D> fmt::Debug for Run<D> {
     }
 }
 
-/// A run that was begun, and what it is committed to.
+/// A run that was begun; it is with what it is committed to.
 pub(super) struct Begun<T, D> {
     pub(super) owned: Box<Owned<T, D>>,
     first: u64,
     length: u64,
-    pub(super) run: Run<D>,
+}
+
+impl<T, D> Begun<T, D> {
+    pub(super) fn numbers(&self) -> Range<u64> {
+        self.first..self.first + self.length
+    }
 }
 
 impl<T, D> Lane<T, D> {
     /// Takes the run at the head, which begins with what the head deposits just now, if it does.
     pub(super) fn take_run(&self, locked: &mut Locked<T, D>, head: Option<D>) -> Option<Begun<T, D>> {
         let mut owned = locked.owned.take()?;
-        let (first, gap) = (locked.state.head, locked.state.gap);
-        let mut deposits = std::mem::take(&mut owned.parts().1.spare);
+        let (first, state) = (locked.state.head, &mut locked.state);
+        let run = owned.run();
+        (run.next, run.gap, run.failed) = (first, state.gap, None);
         if let Some(head) = head {
-            deposits.push_back(head);
+            run.deposits.push_back(head);
         }
-        let deposits = locked.state.take_run(self.inner.longest_run, deposits);
-        let length = deposits.len() as u64;
-        Some(Begun { owned, first, length, run: Run { next: first, gap, failed: None, deposits } })
+        state.take_run(self.inner.longest_run, &mut run.deposits);
+        let length = run.deposits.len() as u64;
+        Some(Begun { owned, first, length })
     }
 
     /// Commits a run, and whatever has become ready meanwhile. Only the head leads, so nobody waits for
@@ -146,8 +157,7 @@ impl<T, D> Lane<T, D> {
     pub(super) fn commit(&self, mut begun: Begun<T, D>) -> Panic {
         let mut panic: Panic = None;
         loop {
-            let Begun { owned, run, .. } = &mut begun;
-            let (value, Means { committer, .. }) = owned.parts();
+            let (value, Means { committer, run }) = begun.owned.parts();
             let Some(Committer(commit)) = committer else { return panic };
             let outcome = match catch_unwind(AssertUnwindSafe(|| commit(value, run))) {
                 Ok(outcome) => outcome.map_err(|cause| Why::Told(cause.into())),
@@ -171,8 +181,9 @@ impl<T, D> Lane<T, D> {
         begun: Begun<T, D>,
         outcome: Result<(), Why>,
     ) -> (Option<Begun<T, D>>, Panic) {
-        let Begun { mut owned, first, length, mut run } = begun;
+        let Begun { mut owned, first, length } = begun;
         let mut after = After::default();
+        let run = owned.run();
         let taken = run.next - first;
         // Unless it was told otherwise, the one that was taken last is the one that failed; those before it are committed,
         // those behind it that were not taken go back.
@@ -210,7 +221,6 @@ impl<T, D> Lane<T, D> {
         if done > 0 {
             after.notes.committed(first, done);
         }
-        owned.parts().1.spare = run.deposits;
         locked.owned = Some(owned);
         self.advance(locked, after)
     }

@@ -255,7 +255,7 @@ impl<T, D> CommitRun<T, D> {
     /// See [`Commits::blocking_next_run`].
     #[allow(clippy::missing_panics_doc)] // only what consumes the run ends it
     pub fn run(&mut self) -> &mut Run<D> {
-        &mut self.begun.as_mut().expect("it has not ended").run
+        self.begun.as_mut().expect("it has not ended").owned.run()
     }
 
     fn end(&mut self, outcome: Result<(), Why>) {
@@ -298,7 +298,7 @@ impl<T, D> Drop for CommitRun<T, D> {
 impl<T, D> fmt::Debug for CommitRun<T, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CommitRun")
-            .field("run", &self.begun.as_ref().map(|begun| &begun.run))
+            .field("numbers", &self.begun.as_ref().map(Begun::numbers))
             .finish_non_exhaustive()
     }
 }

@@ -39,10 +39,14 @@ impl<D> State<D> {
     }
 
     /// Why `seq` cannot have its turn, if that is known.
+    #[inline]
     pub(super) fn refusal(&self, seq: u64) -> Option<LaneError> {
-        if self.failures.is_empty() && !self.cancelled && seq >= self.head {
-            return None;
-        }
+        let well = self.failures.is_empty() && !self.cancelled && seq >= self.head;
+        if well { None } else { self.refused(seq) }
+    }
+
+    #[cold]
+    fn refused(&self, seq: u64) -> Option<LaneError> {
         let failed = self.failures.get(&seq).map(|failed| &failed.failure);
         if let Some(failure) = failed.or_else(|| self.poisoned(seq)) {
             return Some(LaneError::Poisoned(failure.clone()));

@@ -389,7 +389,7 @@ impl<D> State<D> {
     // ===== runs =====
 
     /// Takes the deposits from the head on, `most` of them, into `run`, in which that of the head may be already.
-    pub(super) fn take_run(&mut self, most: usize, mut run: VecDeque<D>) -> VecDeque<D> {
+    pub(super) fn take_run(&mut self, most: usize, run: &mut VecDeque<D>) {
         let now = self.now();
         if let Some(times) = self.times.as_mut().filter(|_| !run.is_empty()) {
             times.wait.note(Duration::ZERO);
@@ -408,7 +408,6 @@ impl<D> State<D> {
         }
         self.hold(Holder::Run(run.len() as u64));
         self.counters.run(run.len() as u64);
-        run
     }
 
     /// Takes the deposit of the head, which passes.
