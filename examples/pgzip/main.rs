@@ -14,16 +14,16 @@
 //! cores used (processor time by wall time; one thread that uses less than one core shares the machine with others). With
 //! `--compare`, and without arguments, a task for each block with `buffered`, `pigz` and `gzip` run as well. The
 //! bytes by the same code must be the same, and `gzip -t` and `gzip -dc | cmp - INPUT` check them. A further run in which
-//! one block fails must leave the blocks before it and nothing else. On two cores that others used as well:
+//! one block fails must leave the blocks before it and nothing else. On two cores:
 //!
 //! ```text
 //! input librustc_driver-6108105cd7e839cf.so, 153.6 MB, level 6, blocks of 128 KiB
 //! memory bound 2.2 MB: 3 workers with 0.7 MB each
-//! 3 workers (1 task, 1 thread, 1 job)   1.00x   38.5 MB/s   3.99 s  cpu   2.51 s  cores used 0.63
-//! one thread                            0.92x   41.7 MB/s   3.68 s  cpu   2.42 s  cores used 0.66
-//! spawn + buffered(3)                   0.86x   44.8 MB/s   3.43 s  cpu   2.51 s  cores used 0.73
-//! pigz -p 3                             1.24x   31.1 MB/s   4.94 s  cpu   5.82 s  cores used 1.18  first byte   3.2 ms
-//! gzip -6, one run                      2.64x   14.6 MB/s  10.52 s  cpu   6.61 s  cores used 0.63  first byte  43.7 ms
+//! 3 workers (1 task, 1 thread, 1 job)   1.00x  116.7 MB/s   1.32 s  cpu   2.17 s  cores used 1.65
+//! one thread                            1.60x   72.9 MB/s   2.11 s  cpu   2.08 s  cores used 0.99
+//! spawn + buffered(3)                   0.97x  119.8 MB/s   1.28 s  cpu   2.17 s  cores used 1.69
+//! pigz -p 3                             1.95x   59.9 MB/s   2.56 s  cpu   5.06 s  cores used 1.97  first byte   1.6 ms
+//! gzip -6, one run                      4.49x   26.0 MB/s   5.91 s  cpu   5.86 s  cores used 0.99  first byte  34.5 ms
 //! the first column: how many times as long as the crew
 //! pigz and gzip have another deflate: what they take tells more of it than of the crew
 //! output 60.9 MB (39.7 %), the same bytes from the crew and from all others with its code
