@@ -415,7 +415,10 @@ impl Model {
             Stage::Holding(wants) => {
                 for want in wants {
                     self.things[want.object].put_down(want.what, disorder);
-                    self.serve(want.object);
+                    // No permits that are put down are no signal.
+                    if !matches!(self.things[want.object], Thing::Semaphore { .. }) || want.what > 0 {
+                        self.serve(want.object);
+                    }
                 }
             }
             Stage::Granted(grants) => {
