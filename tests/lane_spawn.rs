@@ -110,12 +110,18 @@ async fn a_refusal_is_told_where_it_is_known() {
         (lane.try_ticket().unwrap(), lane.try_ticket().unwrap(), lane.try_ticket().unwrap());
     first.fail("no such file");
     assert!(matches!(second.spawn(ready(2)), Err(LaneError::Poisoned(_))));
-    third
-        .spawn(async {
-            tokio::task::yield_now().await;
-            3
-        })
-        .unwrap();
+    // The work goes on all the same, and what comes of it is dropped.
+    let done = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&done);
+    let work = async move {
+        tokio::task::yield_now().await;
+        counted.fetch_add(1, SeqCst);
+        3
+    };
+    third.spawn(work).unwrap();
+    while done.load(SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
     assert!(committed(&lane).is_empty());
 }
 

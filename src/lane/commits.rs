@@ -2,6 +2,7 @@
 
 use super::commit::{Begun, Run};
 use super::losses::Why;
+use super::wait::poll_wait;
 use super::{After, Lane, go_on};
 use crate::futures::WaitOwnedEvent;
 use crate::{Cause, LaneError, Lost, Manual, ManualResetEvent, blocking};
@@ -126,10 +127,7 @@ impl<T, D> Commits<T, D> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<CommitRun<T, D>>> {
         loop {
-            if let Some(waits) = wait {
-                ready!(Pin::new(waits).poll(cx));
-                *wait = None;
-            }
+            ready!(poll_wait(wait, cx));
             self.event.reset();
             // Looked at after the reset: who deposits later sets it again.
             if let Poll::Ready(run) = self.look() {

@@ -1,6 +1,7 @@
 //! How far a lane has come, and how it ends.
 
 use super::state::State;
+use super::wait::poll_wait;
 use super::{After, Lane, OnFailure, go_on, turn};
 use crate::futures::WaitOwnedEvent;
 use crate::{Failure, LaneError, Manual, ManualResetEvent, blocking};
@@ -274,10 +275,7 @@ fn poll_frontier<T, D>(
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), LaneError>> {
     loop {
-        if let Some(waits) = wait {
-            ready!(Pin::new(waits).poll(cx));
-            *wait = None;
-        }
+        ready!(poll_wait(wait, cx));
         let mut locked = lane.lock();
         match look(&locked.state) {
             Ok(answer) => return Poll::Ready(answer),

@@ -2,6 +2,7 @@
 
 use super::{HeldKeyTurn, KeyTicket};
 use crate::futures::WaitOwnedEvent;
+use crate::lane::wait::poll_wait;
 use crate::{LaneError, Manual};
 use std::borrow::BorrowMut;
 use std::fmt;
@@ -32,10 +33,7 @@ impl<B: BorrowMut<KeyTicket>> Future for TakeKeyTurn<B> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         loop {
-            if let Some(wait) = &mut this.wait {
-                ready!(Pin::new(wait).poll(cx));
-                this.wait = None;
-            }
+            ready!(poll_wait(&mut this.wait, cx));
             let ticket = this.ticket.as_ref().expect("`TakeKeyTurn` polled after completion");
             let Some(event) = ticket.borrow().awaited() else {
                 let ticket = this.ticket.take().expect("it was just there");

@@ -1,10 +1,9 @@
 //! The wait for a turn at a station.
 
 use super::{Station, StationTurn};
-use crate::futures::WaitOwnedEvent;
+use crate::LaneError;
 use crate::lane::Ticket;
-use crate::lane::turn::Asked;
-use crate::{LaneError, Manual};
+use crate::lane::wait::Asking;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -16,22 +15,17 @@ pub struct TakeTurnAt<'a, S, T, D = ()> {
     /// Leaves with the answer.
     ticket: Option<&'a mut Ticket<T, D>>,
     station: &'a Station<S>,
-    wait: Option<WaitOwnedEvent<Manual>>,
-    /// Whether the station counts it among those who wait.
-    waits: bool,
+    asking: Asking,
 }
 
 impl<'a, S, T, D> TakeTurnAt<'a, S, T, D> {
     pub(super) fn new(ticket: &'a mut Ticket<T, D>, station: &'a Station<S>) -> Self {
-        Self { ticket: Some(ticket), station, wait: None, waits: false }
+        Self { ticket: Some(ticket), station, asking: Asking::default() }
     }
 
     fn leave(&mut self) {
-        self.wait = None;
-        if std::mem::take(&mut self.waits) {
-            if let Some(ticket) = &self.ticket {
-                self.station.track.ask_no_more(ticket.seq());
-            }
+        if let Some(ticket) = &self.ticket {
+            self.asking.end(&self.station.track, ticket.seq());
         }
     }
 }
@@ -43,28 +37,14 @@ impl<'a, S, T, D> Future for TakeTurnAt<'a, S, T, D> {
         let this = &mut *self;
         let ticket = this.ticket.as_ref().expect("`TakeTurnAt` polled after completion");
         let seq = ticket.seq();
-        if this.wait.is_none() {
+        if !this.asking.has_begun() {
             this.station.welcome(ticket);
         }
-        loop {
-            if let Some(wait) = &mut this.wait {
-                ready!(Pin::new(wait).poll(cx));
-                this.wait = None;
-            }
-            let answer = match this.station.track.ask(seq, Some(&mut this.waits)) {
-                Ok(Asked::Wait(event)) => {
-                    this.wait = Some(event.wait_owned());
-                    continue;
-                }
-                Ok(Asked::Turn(owned, gap)) => Ok((owned, gap)),
-                Err(refusal) => Err(refusal),
-            };
-            this.leave();
-            let ticket = this.ticket.take().expect("it was just there");
-            return Poll::Ready(
-                answer.map(|(owned, gap)| StationTurn::begin(ticket, this.station, owned, gap)),
-            );
-        }
+        let track = &this.station.track;
+        let answer = ready!(this.asking.poll(|waits| track.ask(seq, Some(waits)), cx));
+        this.leave();
+        let ticket = this.ticket.take().expect("it was just there");
+        Poll::Ready(answer.map(|(owned, gap)| StationTurn::begin(ticket, this.station, owned, gap)))
     }
 }
 
@@ -80,7 +60,7 @@ impl<S, T, D> fmt::Debug for TakeTurnAt<'_, S, T, D> {
         f.debug_struct("TakeTurnAt")
             .field("seq", &seq)
             .field("station", &self.station.name())
-            .field("waits", &self.waits)
+            .field("waits", &self.asking.waits())
             .finish_non_exhaustive()
     }
 }
